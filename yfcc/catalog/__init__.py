@@ -1,0 +1,1 @@
+"""The DuckDB catalog: schema, build, select, query. The only door to duckdb."""

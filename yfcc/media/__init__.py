@@ -1,0 +1,1 @@
+"""One item from the network: locate, fetch, politeness, rights headers, validate."""

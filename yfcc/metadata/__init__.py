@@ -1,0 +1,1 @@
+"""The metadata files as streams: source, decompress, layouts, parse."""

@@ -1,0 +1,1 @@
+"""The mirror: shards, run, store, ledger, verify."""
