@@ -14,8 +14,8 @@ from typing import Final
 N_SHARDS: Final = 4096
 
 #: Knuth's multiplicative hash: 2**32 / golden ratio, odd, so that neighbours spread.
-_SHARD_MULTIPLIER: Final = 2_654_435_761
-_SHARD_SHIFT: Final = 20  # 32 bits of hash, the upper 12 are the shard
+SHARD_MULTIPLIER: Final = 2_654_435_761
+SHARD_SHIFT: Final = 20  # 32 bits of hash, the upper 12 are the shard
 
 
 class Outcome(StrEnum):
@@ -93,7 +93,7 @@ def shard_of(photo_id: int) -> int:
     The rule in SQL is the macro ``shard_of`` in ``sql/schema``; a test keeps the two equal.
     """
     first, second = id_prefix(photo_id)
-    return (int(first + second) * _SHARD_MULTIPLIER % 2**32) >> _SHARD_SHIFT
+    return (int(first + second) * SHARD_MULTIPLIER % 2**32) >> SHARD_SHIFT
 
 
 def media_directory(photo_id: int) -> str:

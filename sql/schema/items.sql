@@ -1,0 +1,36 @@
+-- The catalog's main table: one row an item, in the dataset's order.
+-- in:   the dataset file, joined with the packs by photo_id
+-- out:  items
+-- rows: one for every dataset line that is no reject; photo_id is unique
+CREATE TABLE items (
+    line_number     BIGINT NOT NULL,     -- from 0, as the dataset counts
+    photo_id        BIGINT NOT NULL,     -- of photos and videos
+    photo_hash      VARCHAR,             -- key of the persistent copy; 16 to 32 hex digits
+    user_nsid       VARCHAR,
+    user_nickname   VARCHAR,             -- decoded
+    date_taken      TIMESTAMP,           -- the camera's local time; NULL where it is unknown
+    date_uploaded   TIMESTAMP,           -- UTC
+    capture_device  VARCHAR,             -- decoded
+    title           VARCHAR,             -- decoded
+    description     VARCHAR,             -- decoded; may hold newlines and HTML
+    user_tags       VARCHAR[],           -- each decoded
+    machine_tags    VARCHAR[],           -- each decoded
+    longitude       DOUBLE,              -- degrees, WGS 84; with latitude and accuracy or not at all
+    latitude        DOUBLE,
+    accuracy        SMALLINT,            -- 1 (world) to 16 (street)
+    page_url        VARCHAR,
+    download_url    VARCHAR,
+    license_name    VARCHAR,
+    license_url     VARCHAR,
+    license         VARCHAR,             -- 'by', 'by-sa', 'by-nd', 'by-nc', 'by-nc-sa', 'by-nc-nd'
+    server_id       INTEGER,
+    farm_id         INTEGER,
+    secret          VARCHAR,
+    secret_original VARCHAR,
+    extension       VARCHAR,             -- of the original; says nothing about videos
+    media_kind      VARCHAR NOT NULL,    -- 'photo' or 'video'
+    autotags        MAP(VARCHAR, FLOAT), -- concept to score, 0.5 to 1
+    exif            MAP(VARCHAR, VARCHAR), -- 'Category.Tag' to its values, newline between them
+    places          STRUCT(woeid BIGINT, "name" VARCHAR, "type" VARCHAR)[], -- fine to coarse
+    shard           SMALLINT NOT NULL    -- 0 to 4095, the same for all ids of one media directory
+);

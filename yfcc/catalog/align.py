@@ -1,0 +1,163 @@
+"""The rows of a pack brought into the order of the dataset, a window at a time.
+
+The true packs list every id in the dataset's order, and copies in the wild do not. So the shared
+order is the fast path, checked row by row; small gaps and shifts are mended in memory; what is
+found nowhere near goes, as *late* rows, to a table on disk and is joined at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from yfcc.metadata.columns import Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """A pack's values for one window of the dataset.
+
+    Attributes
+    ----------
+    values : pa.ChunkedArray, n values
+        In the window's order; null where the pack's value is empty or was not found.
+    is_found : bool array, n
+    late : tuple of Rows
+        Rows of the pack that were passed over: no id of this or the windows near it.
+    """
+
+    values: pa.ChunkedArray
+    is_found: npt.NDArray[np.bool_]
+    late: tuple[Rows, ...] = ()
+
+
+@dataclass(slots=True)
+class PackCursor:
+    """Walks through a pack beside the dataset.
+
+    Attributes
+    ----------
+    rows : iterator of Rows
+        The pack in its own order, in parts of any size.
+    kind : pa.DataType
+        Of its values.
+    slack : int
+        Rows of the pack held beyond a window to look for its ids: memory, and how far apart
+        the orders may be before rows count as late.
+    """
+
+    rows: Iterator[Rows]
+    kind: pa.DataType
+    slack: int = 120_000
+    _ahead: list[Rows] = field(default_factory=list)  # not yet passed
+    _passed: list[Rows] = field(default_factory=list)  # between rows that matched, unmatched
+    _is_at_end: bool = False
+    _is_unordered: bool = False
+
+    def align(self, ids: npt.NDArray[np.int64]) -> Aligned:
+        """Values for the next window of the dataset.
+
+        Parameters
+        ----------
+        ids : int64 array, n values
+            Unique, and in no earlier window.
+        """
+        if self._is_unordered:
+            nothing = pa.chunked_array([pa.nulls(len(ids), self.kind)])
+            return Aligned(nothing, np.zeros(len(ids), np.bool_), self._take_as_late(len(ids)))
+        self._read_until(len(ids))
+        ahead = self._joined_ahead()
+        if ahead is not None and len(ahead) >= len(ids):
+            head = ahead.slice(0, len(ids))
+            if np.array_equal(_ids(head), ids):
+                self._ahead = [ahead.slice(len(ids), len(ahead))]
+                return Aligned(head.table["value"], np.ones(len(ids), np.bool_))
+        return self._search(ids)
+
+    def drain(self, *, reads_on: bool = True) -> Iterator[Rows]:
+        """Rows that no window took.
+
+        Parameters
+        ----------
+        reads_on : bool
+            Whether to read the pack to its end. Without, only what was passed over comes out:
+            the dataset was not read to its end either, and what lies ahead may belong to it.
+        """
+        yield from (part for part in self._passed if len(part))
+        if reads_on:
+            yield from (part for part in self._ahead if len(part))
+            yield from self.rows
+        self._passed, self._ahead = [], []
+
+    def _read_until(self, n_rows: int) -> None:
+        """Hold at least so many rows ahead, if there are."""
+        held = sum(len(part) for part in self._ahead)
+        while held < n_rows and not self._is_at_end:
+            part = next(self.rows, None)
+            if part is None:
+                self._is_at_end = True
+            else:
+                self._ahead.append(part)
+                held += len(part)
+
+    def _joined_ahead(self) -> Rows | None:
+        self._ahead = [Rows.joined(self._ahead)] if self._ahead else []
+        return self._ahead[0] if self._ahead else None
+
+    def _take_as_late(self, n_rows: int) -> tuple[Rows, ...]:
+        """The next rows of a pack whose order has nothing to do with the dataset's."""
+        self._read_until(n_rows)
+        late = tuple(part for part in self._ahead if len(part))
+        self._ahead = []
+        return late
+
+    def _search(self, ids: npt.NDArray[np.int64]) -> Aligned:
+        """Look for each id among the rows that were passed over and those ahead."""
+        self._read_until(len(ids) + self.slack)
+        parts = [part for part in (*self._passed, *self._ahead) if len(part)]
+        if not parts:
+            nothing = pa.chunked_array([pa.nulls(len(ids), self.kind)])
+            return Aligned(nothing, np.zeros(len(ids), np.bool_))
+        n_passed = sum(len(part) for part in self._passed)
+        pool = Rows.joined(parts)
+        row_of = _first_row_of(ids, _ids(pool))
+        is_found = row_of >= 0
+        index = pa.array(np.where(is_found, row_of, 0), mask=~is_found)
+        values = pool.table["value"].combine_chunks().take(index)
+        late = self._sort_rest(pool, row_of[is_found], n_passed)
+        # A pack in another order finds nothing: stop looking, join all of it at the end.
+        self._is_unordered = len(ids) >= 1000 and is_found.mean() < 0.01
+        values = values if isinstance(values, pa.ChunkedArray) else pa.chunked_array([values])
+        return Aligned(values, is_found, late)
+
+    def _sort_rest(
+        self, pool: Rows, matched: npt.NDArray[np.int64], n_passed: int
+    ) -> tuple[Rows, ...]:
+        """Rows behind the last match stay ahead, those before it are passed over, oldest late."""
+        is_left = np.ones(len(pool), np.bool_)
+        is_left[matched] = False
+        border = max(n_passed, int(matched.max()) + 1 if len(matched) else 0)
+        # Without a match nothing would ever be passed: give up what lies furthest behind.
+        border = max(border, len(pool) - self.slack)
+        passed = pool.slice(0, border).kept(is_left[:border])
+        self._ahead = [pool.slice(border, len(pool))]
+        n_late = max(0, len(passed) - self.slack)
+        self._passed = [passed.slice(n_late, len(passed))] if len(passed) else []
+        return (passed.slice(0, n_late),) if n_late else ()
+
+
+def _ids(rows: Rows) -> npt.NDArray[np.int64]:
+    ids: npt.NDArray[np.int64] = rows.table["photo_id"].to_numpy()
+    return ids
+
+
+def _first_row_of(ids: npt.NDArray[np.int64], pool: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """For each id the first row of the pool that has it, or -1."""
+    order = np.argsort(pool, kind="stable")
+    at = np.minimum(np.searchsorted(pool, ids, sorter=order), len(pool) - 1)
+    rows = order[at]
+    return np.where(pool[rows] == ids, rows, -1)

@@ -1,0 +1,271 @@
+"""Lines split into columns of bytes; what is no row is set aside with its reason.
+
+``pyarrow.csv`` does the splitting, 4 CPU seconds a million rows of all files. Its traps are
+handled here: it takes a bare carriage return for the end of a line, and knows no line numbers
+for what it refuses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from yfcc.metadata.lines import LineChunk, Reject
+
+#: Stands for a carriage return while Arrow splits; no byte of valid UTF-8 is 0xff.
+_RETURN_STAND_IN: Final = b"\xff"
+_POWERS_OF_TEN: Final = 10 ** np.arange(19, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of one file, column by column.
+
+    Attributes
+    ----------
+    file : str
+    table : pa.Table
+        n rows; columns named by the caller, binary unless converted.
+    line_numbers : int64 array, n
+        Ascending, from 0.
+    byte_offsets : int64 array, n
+        Where each line starts in the decompressed file.
+    raw : pa.Table
+        The same rows as they were read, all binary.
+    """
+
+    file: str
+    table: pa.Table
+    line_numbers: npt.NDArray[np.int64]
+    byte_offsets: npt.NDArray[np.int64]
+    raw: pa.Table
+
+    def __len__(self) -> int:
+        return len(self.line_numbers)
+
+    def raw_line(self, row: int) -> bytes:
+        """The line of a row as it stands in the file, without its newline."""
+        return b"\t".join(column[row].as_py() for column in self.raw.itercolumns())
+
+    def kept(self, is_good: npt.NDArray[np.bool_]) -> Rows:
+        """The rows where a mask of n values is true."""
+        mask = pa.array(is_good)
+        return Rows(
+            self.file,
+            self.table.filter(mask),
+            self.line_numbers[is_good],
+            self.byte_offsets[is_good],
+            self.raw.filter(mask),
+        )
+
+    def slice(self, start: int, end: int) -> Rows:
+        """Rows ``start`` to ``end``, without copying."""
+        return Rows(
+            self.file,
+            self.table.slice(start, end - start),
+            self.line_numbers[start:end],
+            self.byte_offsets[start:end],
+            self.raw.slice(start, end - start),
+        )
+
+    @staticmethod
+    def joined(parts: list[Rows]) -> Rows:
+        """Rows of one file, one part after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        return Rows(
+            parts[0].file,
+            pa.concat_tables([part.table for part in parts]),
+            np.concatenate([part.line_numbers for part in parts]),
+            np.concatenate([part.byte_offsets for part in parts]),
+            pa.concat_tables([part.raw for part in parts]),
+        )
+
+    def reject(self, row: int, reason: str) -> Reject:
+        """A row as a rejected line."""
+        return Reject(
+            self.file,
+            int(self.line_numbers[row]),
+            int(self.byte_offsets[row]),
+            reason,
+            self.raw_line(row),
+        )
+
+
+@dataclass(slots=True)
+class _SetAside:
+    """Rejects of a chunk, and which of its lines they were."""
+
+    chunk: LineChunk
+    rejects: list[Reject] = field(default_factory=list)
+
+    def add(self, line: int, start: int, end: int, reason: str) -> None:
+        """Reject line number ``line`` of the chunk, at ``data[start:end]``."""
+        chunk = self.chunk
+        self.rejects.append(
+            Reject(
+                chunk.file,
+                chunk.first_line + line,
+                chunk.raw_offset + start,
+                reason,
+                chunk.data[start:end],
+            )
+        )
+
+
+def split_rows(chunk: LineChunk, columns: tuple[str, ...]) -> tuple[Rows, list[Reject]]:
+    """Split a chunk's lines at tabs.
+
+    Parameters
+    ----------
+    chunk : LineChunk
+        With data.
+    columns : tuple of str
+        Names, in the file's order.
+
+    Returns
+    -------
+    Rows
+        Lines with the right number of columns.
+    list of Reject
+        Lines with another number, or that are no UTF-8; in the file's order.
+    """
+    aside = _SetAside(chunk)
+    good, cut_lines = _without_bad_text(chunk, aside)
+    has_returns = b"\r" in good
+    if has_returns:
+        good = good.replace(b"\r", _RETURN_STAND_IN)
+    table, wrong_rows = _read_csv(good, columns)
+    if has_returns:
+        table = _with_returns(table)
+    line_index = _line_index(chunk.n_lines, cut_lines)
+    if wrong_rows:
+        bounds = _line_bounds(chunk.data)
+        for row, n_columns in wrong_rows:
+            line = int(line_index[row])
+            reason = f"expected {len(columns)} columns, got {n_columns}"
+            aside.add(line, int(bounds[line]), int(bounds[line + 1]) - 1, reason)
+        line_index = np.delete(line_index, [row for row, _ in wrong_rows])
+    byte_offsets = _byte_offsets(chunk, table, line_index, bool(aside.rejects))
+    rejects = sorted(aside.rejects, key=lambda reject: reject.line_number)
+    return Rows(chunk.file, table, chunk.first_line + line_index, byte_offsets, table), rejects
+
+
+def _line_bounds(data: bytes) -> npt.NDArray[np.int64]:
+    """Start of every line, and the end of the last: n + 1 values."""
+    newlines = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
+    return np.concatenate(([0], newlines + 1))
+
+
+def _without_bad_text(chunk: LineChunk, aside: _SetAside) -> tuple[bytes, list[int]]:
+    """Cut out the lines that are no UTF-8; the files are ASCII, so this is rare."""
+    data = chunk.data
+    if data.isascii():
+        return data, []
+    is_high = np.frombuffer(data, np.uint8) >= 0x80
+    bounds = _line_bounds(data)
+    suspects = np.unique(np.searchsorted(bounds, np.flatnonzero(is_high), side="right") - 1)
+    parts, cut_lines, begin = [], [], 0
+    for line in suspects.tolist():
+        start, end = int(bounds[line]), int(bounds[line + 1])
+        try:
+            data[start:end].decode()
+        except UnicodeDecodeError as error:
+            aside.add(line, start, end - 1, f"not UTF-8 at byte {error.start} of the line")
+            cut_lines.append(line)
+            parts.append(data[begin:start])
+            begin = end
+    return b"".join([*parts, data[begin:]]), cut_lines
+
+
+def _line_index(n_lines: int, cut_lines: list[int]) -> npt.NDArray[np.int64]:
+    return np.delete(np.arange(n_lines, dtype=np.int64), cut_lines)
+
+
+def _read_csv(data: bytes, columns: tuple[str, ...]) -> tuple[pa.Table, list[tuple[int, int]]]:
+    """Split with Arrow; rows of another width come back as (row, its columns)."""
+    wrong_rows: list[tuple[int, int]] = []
+
+    def set_aside(row: pyarrow.csv.InvalidRow) -> str:
+        wrong_rows.append((row.number - 1, row.actual_columns))
+        return "skip"
+
+    if not data:
+        return pa.table({name: pa.array([], pa.binary()) for name in columns}), []
+    table = pyarrow.csv.read_csv(
+        pa.BufferReader(data),
+        pyarrow.csv.ReadOptions(
+            column_names=list(columns), use_threads=False, block_size=len(data) + 1
+        ),
+        pyarrow.csv.ParseOptions(
+            delimiter="\t",
+            quote_char=False,
+            newlines_in_values=False,
+            ignore_empty_lines=False,
+            invalid_row_handler=set_aside,
+        ),
+        pyarrow.csv.ConvertOptions(
+            column_types={name: pa.binary() for name in columns}, strings_can_be_null=False
+        ),
+    )
+    return table.combine_chunks(), wrong_rows
+
+
+def _with_returns(table: pa.Table) -> pa.Table:
+    arrays = [
+        pc.replace_substring(column, _RETURN_STAND_IN, b"\r") for column in table.itercolumns()
+    ]
+    return pa.table(arrays, names=table.column_names).combine_chunks()
+
+
+def _byte_offsets(
+    chunk: LineChunk, table: pa.Table, line_index: npt.NDArray[np.int64], has_gaps: bool
+) -> npt.NDArray[np.int64]:
+    """Where each row's line starts in the decompressed file."""
+    if has_gaps:
+        return chunk.raw_offset + _line_bounds(chunk.data)[line_index]
+    # Without gaps the lengths of the columns say it, without looking at every byte again.
+    n_bytes = np.full(len(line_index), table.num_columns, np.int64)  # tabs and the newline
+    for column in table.itercolumns():
+        n_bytes += pc.binary_length(column).to_numpy()
+    return chunk.raw_offset + np.cumsum(n_bytes) - n_bytes
+
+
+def parse_ids(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Identifiers, ``[1-9][0-9]{0,18}`` below 2**63.
+
+    Returns
+    -------
+    int64 array, n values
+        0 where the value is no identifier.
+    bool array, n values
+        True where it is one.
+    """
+    try:
+        ids = pc.cast(pc.cast(column, pa.string()), pa.int64()).to_numpy()
+    except pa.ArrowInvalid:
+        return _parse_ids_one_by_one(column)
+    n_digits = np.searchsorted(_POWERS_OF_TEN, ids, side="right")
+    # Leading zeros, signs and blanks make the text longer than the number's digits.
+    is_id = (ids >= 1) & (n_digits == pc.binary_length(column).to_numpy())
+    return np.where(is_id, ids, 0), is_id
+
+
+def _parse_ids_one_by_one(
+    column: pa.ChunkedArray,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """The same where at least one value is no number at all."""
+    is_form = pc.match_substring_regex(column, r"\A[1-9][0-9]{0,18}\z").to_numpy()
+    numbers = pc.if_else(pa.array(is_form), column, pa.scalar(b"0", pa.binary()))
+    wide = pc.cast(pc.cast(numbers, pa.string()), pa.uint64()).to_numpy()
+    is_id = is_form & (wide < 2**63)
+    return np.where(is_id, wide, 0).astype(np.int64), is_id
+
+
+ID_REASON: Final = "photo id is not a number from 1 to 9223372036854775807 written in digits"

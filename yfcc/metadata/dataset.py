@@ -1,0 +1,211 @@
+"""Rows of the dataset file: numbers and dates converted, text decoded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from yfcc.metadata.columns import ID_REASON, Rows, parse_ids, split_rows
+from yfcc.metadata.lines import LineChunk, Reject
+from yfcc.metadata.text import decode_form, split_list
+
+_TEXT: Final = ("user_nickname", "capture_device", "title", "description")
+_LISTS: Final = ("user_tags", "machine_tags")
+_PLAIN: Final = (
+    "photo_hash",
+    "user_nsid",
+    "page_url",
+    "download_url",
+    "license_name",
+    "license_url",
+    "secret",
+    "secret_original",
+    "extension",
+)
+_INTEGERS: Final = {
+    "line_number": pa.int64(),
+    "accuracy": pa.int16(),
+    "server_id": pa.int32(),
+    "farm_id": pa.int32(),
+    "marker": pa.int8(),
+}
+_INTEGER_FORM: Final = r"\A-?[0-9]{1,18}\z"
+_FLOAT_FORM: Final = r"\A-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?\z"
+_DATE_FORM: Final = (
+    r"\A[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]) "
+    r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?\z"
+)
+
+
+def parse_dataset(
+    chunk: LineChunk, columns: tuple[str, ...], n_lines_before: int = 0
+) -> tuple[Rows, list[Reject]]:
+    """Rows of the dataset, ready for the catalog.
+
+    Parameters
+    ----------
+    chunk : LineChunk
+    columns : tuple of str
+        Of the layout, see :mod:`yfcc.metadata.layouts`.
+    n_lines_before : int
+        Lines of the dataset's files before this one; a layout without line numbers counts on.
+
+    Returns
+    -------
+    Rows
+        ``table`` has the columns of ``columns`` with ``photo_id`` as int64, dates as timestamps
+        (``date_uploaded`` in UTC), tags as lists, text decoded, empty fields null.
+    list of Reject
+    """
+    if chunk.long_line:
+        rows, _ = split_rows(replace(chunk, data=b"", n_lines=0, long_line=None), columns)
+        return _converted(rows, n_lines_before)[0], [chunk.long_line]
+    rows, rejects = split_rows(chunk, columns)
+    rows, more = _converted(rows, n_lines_before)
+    return rows, sorted([*rejects, *more], key=lambda reject: reject.line_number)
+
+
+def _converted(rows: Rows, n_lines_before: int) -> tuple[Rows, list[Reject]]:
+    """Convert every column; set aside the rows where one cannot be converted."""
+    converter = _Converter(rows)
+    raw = rows.raw
+    ids, is_id = parse_ids(raw["photo_id"])
+    converter.refuse(~is_id, ID_REASON)
+    found: dict[str, pa.Array] = {"photo_id": pa.array(ids)}
+    for name in raw.column_names:
+        if name in _INTEGERS:
+            found[name] = converter.numbers(name, _INTEGERS[name], _INTEGER_FORM)
+        elif name in ("longitude", "latitude"):
+            found[name] = converter.numbers(name, pa.float64(), _FLOAT_FORM)
+        elif name == "date_taken":
+            found[name] = converter.date_taken()
+        elif name == "date_uploaded":
+            seconds = converter.numbers(name, pa.int64(), _INTEGER_FORM)
+            found[name] = pc.cast(seconds, pa.timestamp("s"))
+        elif name in _TEXT:
+            found[name] = decode_form(_one_array(raw[name]))
+        elif name in _LISTS:
+            found[name] = decode_tags(_one_array(raw[name]))
+        elif name in _PLAIN:
+            found[name] = _null_if_empty(pc.cast(_one_array(raw[name]), pa.string()))
+    found.setdefault("line_number", pa.array(rows.line_numbers + n_lines_before))
+    converter.refuse_other_markers(found["marker"])
+    converter.refuse_half_positions(found)
+    table = pa.table(found)
+    converted = Rows(rows.file, table, rows.line_numbers, rows.byte_offsets, raw)
+    return converter.result(converted)
+
+
+class _Converter:
+    """Conversions of one chunk, and which of its rows they refused, with the first reason."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._is_bad = np.zeros(len(rows), np.bool_)
+        self._rejects: list[Reject] = []
+
+    def refuse(self, is_bad: npt.NDArray[np.bool_], reason: str) -> None:
+        """Set rows aside, those that are not yet, for one reason."""
+        for row in np.flatnonzero(is_bad & ~self._is_bad).tolist():
+            self._refuse_row(row, reason)
+
+    def _refuse_row(self, row: int, reason: str) -> None:
+        self._is_bad[row] = True
+        self._rejects.append(self._rows.reject(row, reason))
+
+    def result(self, converted: Rows) -> tuple[Rows, list[Reject]]:
+        """The rows that are left, and the rejects."""
+        if not self._rejects:
+            return converted, []
+        return converted.kept(~self._is_bad), self._rejects
+
+    def numbers(self, name: str, kind: pa.DataType, form: str) -> pa.Array:
+        """A numeric column; null where the field is empty."""
+        text = _null_if_empty(pc.cast(_one_array(self._rows.raw[name]), pa.string()))
+        try:
+            numbers = pc.cast(text, kind)
+            if pa.types.is_floating(kind):
+                # The cast takes "nan" and "inf", which are no coordinates.
+                is_bad = ~np.isfinite(pc.fill_null(numbers, 0).to_numpy())
+                self._refuse_field(is_bad, name, "a finite number")
+        except pa.ArrowInvalid:
+            is_form = pc.fill_null(pc.match_substring_regex(text, form), True)
+            self._refuse_field(~is_form.to_numpy(zero_copy_only=False), name, "a number")
+            numbers = _cast_where_possible(text, is_form, kind)
+            is_lost = pc.and_(pc.is_null(numbers), pc.and_(is_form, pc.is_valid(text)))
+            self._refuse_field(is_lost.to_numpy(zero_copy_only=False), name, f"within {kind}")
+        return numbers
+
+    def date_taken(self) -> pa.Array:
+        """Local time of the camera; null where the field is empty or ``null``."""
+        text = pc.cast(_one_array(self._rows.raw["date_taken"]), pa.string())
+        is_there = pc.and_(pc.not_equal(text, ""), pc.not_equal(text, "null"))
+        text = pc.if_else(is_there, text, pa.scalar(None, pa.string()))
+        try:
+            return pc.cast(text, pa.timestamp("us"))
+        except pa.ArrowInvalid:
+            kind = pa.timestamp("us")
+            is_form = pc.fill_null(pc.match_substring_regex(text, _DATE_FORM), True)
+            dates = _cast_where_possible(text, is_form, kind)
+            is_lost = pc.and_(pc.is_null(dates), pc.is_valid(text))
+            self._refuse_field(
+                is_lost.to_numpy(zero_copy_only=False), "date_taken", "like 2012-02-16 09:56:37.0"
+            )
+            return dates
+
+    def refuse_other_markers(self, marker: pa.Array) -> None:
+        """A marker is 0 for photos and 1 for videos."""
+        is_known = pc.fill_null(pc.is_in(marker, pa.array([0, 1], pa.int8())), False)
+        self._refuse_field(~is_known.to_numpy(zero_copy_only=False), "marker", "0 or 1")
+
+    def refuse_half_positions(self, found: dict[str, pa.Array]) -> None:
+        """Longitude, latitude and accuracy are all there, or none of them."""
+        there = [
+            found[name].is_valid().to_numpy(zero_copy_only=False)
+            for name in ("longitude", "latitude", "accuracy")
+        ]
+        is_half = (there[0] != there[1]) | (there[0] != there[2])
+        self.refuse(is_half, "longitude, latitude and accuracy: expected all three or none")
+
+    def _refuse_field(self, is_bad: npt.NDArray[np.bool_], name: str, expected: str) -> None:
+        column = self._rows.raw[name]
+        for row in np.flatnonzero(is_bad & ~self._is_bad).tolist():
+            got = column[row].as_py()[:40]
+            self._refuse_row(row, f"{name}: expected {expected}, got {got!r}")
+
+
+def _cast_where_possible(
+    text: pa.StringArray, is_form: pa.BooleanArray, kind: pa.DataType
+) -> pa.Array:
+    """Cast the values of the right form, one by one where one is out of range."""
+    candidates = pc.if_else(is_form, text, pa.scalar(None, pa.string()))
+    try:
+        return pc.cast(candidates, kind)
+    except pa.ArrowInvalid:
+        values = []
+        for candidate in candidates:
+            try:
+                values.append(pc.cast(candidate, kind))
+            except pa.ArrowInvalid:
+                values.append(pa.scalar(None, kind))
+        return pa.array([value.as_py() for value in values], kind)
+
+
+def decode_tags(column: pa.BinaryArray) -> pa.ListArray:
+    """Comma lists of encoded tags: split first, then decode each once. Null where empty."""
+    tags = split_list(column)
+    decoded = pc.fill_null(decode_form(tags.values), "")
+    return tags.with_values(decoded)
+
+
+def _null_if_empty(column: pa.StringArray) -> pa.StringArray:
+    return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+
+
+def _one_array(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()

@@ -1,0 +1,205 @@
+"""Rows of the packs: ``id<TAB>value``, the value a comma list of pairs or triples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from yfcc.metadata.columns import ID_REASON, Rows, parse_ids, split_rows
+from yfcc.metadata.layouts import Pack
+from yfcc.metadata.lines import LineChunk, Reject
+from yfcc.metadata.text import SplitList, decode_form, split_list, split_pairs
+
+#: Columns of every pack.
+COLUMNS: Final = ("photo_id", "value")
+
+#: Kinds of the parsed values, as the catalog keeps them.
+PLACE_KIND: Final = pa.struct([("woeid", pa.int64()), ("name", pa.string()), ("type", pa.string())])
+VALUE_KINDS: Final = {
+    Pack.AUTOTAGS: pa.map_(pa.string(), pa.float32()),
+    Pack.EXIF: pa.map_(pa.string(), pa.string()),
+    Pack.PLACES: pa.list_(PLACE_KIND),
+    Pack.HASH: pa.string(),
+}
+_SCORE_FORM: Final = r"\A[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?\z"
+_WOEID_FORM: Final = r"\A[0-9]{1,18}\z"
+_HASH_FORM: Final = r"\A[0-9a-f]{16,32}\z"
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    """Values of one chunk, and where they could not be parsed."""
+
+    values: pa.Array
+    is_bad: npt.NDArray[np.bool_]
+    reason: str
+
+
+def parse_pack(chunk: LineChunk, pack: Pack) -> tuple[Rows, list[Reject]]:
+    """Rows of a pack, ready for the join.
+
+    Parameters
+    ----------
+    chunk : LineChunk
+    pack : Pack
+
+    Returns
+    -------
+    Rows
+        ``table`` has ``photo_id`` (int64) and ``value``: a map of concept to score, a map of
+        ``Category.Tag`` to text, a list of places, or a hash. Null where the value is empty.
+    list of Reject
+    """
+    rejects: list[Reject] = []
+    if chunk.long_line:
+        rejects.append(chunk.long_line)
+        chunk = replace(chunk, data=b"", n_lines=0, long_line=None)
+    rows, wrong = split_rows(chunk, COLUMNS)
+    rejects += wrong
+    ids, is_id = parse_ids(rows.raw["photo_id"])
+    raw_values = rows.raw["value"].combine_chunks()
+    if isinstance(raw_values, pa.ChunkedArray):
+        raw_values = pa.concat_arrays(raw_values.chunks or [pa.array([], pa.binary())])
+    parsed = _PARSERS[pack](raw_values)
+    for row in np.flatnonzero(~is_id | parsed.is_bad).tolist():
+        rejects.append(rows.reject(row, parsed.reason if is_id[row] else ID_REASON))
+    table = pa.table({"photo_id": pa.array(ids), "value": parsed.values})
+    result = Rows(rows.file, table, rows.line_numbers, rows.byte_offsets, rows.raw)
+    if rejects:
+        result = result.kept(is_id & ~parsed.is_bad)
+    return result, sorted(rejects, key=lambda reject: reject.line_number)
+
+
+def _parse_autotags(column: pa.BinaryArray) -> _Parsed:
+    """``concept:score,…``; concepts are raw text, the score follows the last colon."""
+    pieces = split_list(column)
+    concepts, scores, has_colon = split_pairs(pieces.values, at_last=True)
+    numbers, is_number = _cast_all(scores, pa.float32(), _SCORE_FORM)
+    is_bad = _any_piece(pieces, ~(has_colon & is_number))
+    keys = pc.cast(concepts, pa.string())
+    values = _unique_keys(pieces, keys, numbers, lambda scores: scores[0])
+    return _Parsed(values, is_bad, "autotags: expected concept:score pairs between commas")
+
+
+def _parse_exif(column: pa.BinaryArray) -> _Parsed:
+    """``Category.Tag:Value,…``, each encoded, with one raw colon a piece."""
+    pieces = split_list(column)
+    tags, texts, has_colon = split_pairs(pieces.values, at_last=False)
+    keys = pc.fill_null(_decode_repeated(tags), "")
+    values = pc.fill_null(decode_form(texts), "")
+    is_bad = _any_piece(pieces, ~has_colon)
+    found = _unique_keys(pieces, keys, values, "\n".join)
+    return _Parsed(found, is_bad, "exif: expected Category.Tag:Value pairs between commas")
+
+
+def _parse_places(column: pa.BinaryArray) -> _Parsed:
+    """``woeid:Name:Type,…``; the name encoded, the type raw."""
+    pieces = split_list(column)
+    woeids, rest, has_colon = split_pairs(pieces.values, at_last=False)
+    names, types, has_type = split_pairs(rest, at_last=True)
+    numbers, is_number = _cast_all(woeids, pa.int64(), _WOEID_FORM)
+    places = pa.StructArray.from_arrays(
+        [numbers, pc.fill_null(decode_form(names), ""), pc.cast(types, pa.string())],
+        fields=list(PLACE_KIND),
+    )
+    is_bad = _any_piece(pieces, ~(has_colon & has_type & is_number))
+    reason = "places: expected woeid:Name:Type triples between commas"
+    return _Parsed(pieces.with_values(places), is_bad, reason)
+
+
+def _parse_hash(column: pa.BinaryArray) -> _Parsed:
+    """The hash itself."""
+    text = pc.cast(column, pa.string())
+    is_form = pc.match_substring_regex(text, _HASH_FORM).to_numpy(zero_copy_only=False)
+    return _Parsed(text, ~is_form, "hash: expected 16 to 32 lower-case hex digits")
+
+
+_PARSERS: Final[dict[Pack, Callable[[pa.BinaryArray], _Parsed]]] = {
+    Pack.AUTOTAGS: _parse_autotags,
+    Pack.EXIF: _parse_exif,
+    Pack.PLACES: _parse_places,
+    Pack.HASH: _parse_hash,
+}
+
+
+def _any_piece(pieces: SplitList, is_bad: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """For every row, whether a mask over its pieces is true anywhere."""
+    if not is_bad.any():
+        return np.zeros(len(pieces.is_there), np.bool_)
+    n_bad = np.concatenate(([0], np.cumsum(is_bad)))
+    found: npt.NDArray[np.bool_] = n_bad[pieces.offsets[1:]] > n_bad[pieces.offsets[:-1]]
+    return found
+
+
+def _cast_all(
+    pieces: pa.BinaryArray, kind: pa.DataType, form: str
+) -> tuple[pa.Array, npt.NDArray[np.bool_]]:
+    """Numbers, 0 where the text is none; and where it is one."""
+    text = pc.cast(pieces, pa.string())
+    try:
+        numbers = pc.cast(text, kind)
+        is_number = np.isfinite(numbers.to_numpy(zero_copy_only=False))
+    except pa.ArrowInvalid:
+        matches = pc.match_substring_regex(text, form)
+        numbers = pc.cast(pc.if_else(matches, text, "0"), kind)
+        is_number = matches.to_numpy(zero_copy_only=False)
+    return numbers, is_number
+
+
+def _decode_repeated(column: pa.BinaryArray) -> pa.StringArray:
+    """Decode a column with few different values: each of them once."""
+    encoded = column.dictionary_encode()
+    return decode_form(encoded.dictionary).take(encoded.indices)
+
+
+def _unique_keys(
+    pieces: SplitList,
+    keys: pa.StringArray,
+    values: pa.Array,
+    merge: Callable[[list[object]], object] | Callable[[list[str]], str],
+) -> pa.MapArray:
+    """Maps in which a key stands once; ``merge`` makes one value of those of a recurring key."""
+    offsets = pieces.offsets
+    codes = keys.dictionary_encode().indices.to_numpy()
+    row_of = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    order = np.lexsort((codes, row_of))
+    is_again = (np.diff(codes[order]) == 0) & (np.diff(row_of[order]) == 0)
+    if not is_again.any():
+        return pieces.with_pairs(keys, values)
+    rows = np.unique(row_of[order][1:][is_again])
+    return _merge_rows(pieces, rows, (keys, values), merge)
+
+
+def _merge_rows(
+    pieces: SplitList,
+    rows: npt.NDArray[np.int64],
+    pairs: tuple[pa.StringArray, pa.Array],
+    merge: Callable[..., object],
+) -> pa.MapArray:
+    """The maps, with the given rows made again in Python, which are few."""
+    keys, values = pairs
+    take = np.arange(len(keys))
+    merged: dict[int, object] = {}
+    drop = []
+    for row in rows.tolist():
+        by_key: dict[str, list[int]] = {}
+        for piece in range(pieces.offsets[row], pieces.offsets[row + 1]):
+            by_key.setdefault(keys[piece].as_py(), []).append(piece)
+        for found in by_key.values():
+            if len(found) > 1:
+                merged[found[0]] = merge([values[piece].as_py() for piece in found])
+                drop += found[1:]
+    is_merged = np.zeros(len(keys), np.bool_)
+    is_merged[list(merged)] = True
+    replacements = pa.array([merged[piece] for piece in sorted(merged)], values.type)
+    values = pc.replace_with_mask(values, pa.array(is_merged), replacements)
+    kept = pa.array(np.delete(take, drop))
+    n_dropped = np.searchsorted(np.sort(drop), pieces.offsets)
+    fewer = SplitList((pieces.offsets - n_dropped).astype(np.int32), pieces.values, pieces.is_there)
+    return fewer.with_pairs(keys.take(kept), values.take(kept))

@@ -1,0 +1,133 @@
+"""Metadata files on a web server, read through requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from yfcc import __version__
+from yfcc.errors import (
+    SourceChanged,
+    SourceError,
+    SourceForbidden,
+    SourceMissing,
+    SourceUnreachable,
+)
+from yfcc.metadata.source.base import CutBodyError, SourceObject
+
+if TYPE_CHECKING:
+    import requests
+
+_PIECE_BYTES: Final = 256 << 10
+_TIMEOUTS_S: Final = (10, 30)  # connect, read
+
+
+class WebSource:
+    """Files below an address; a web server lists nothing, so names are tried.
+
+    Parameters
+    ----------
+    url : str
+        ``https://…/`` of the folder.
+    names : list of str
+        Files that may be there.
+    """
+
+    def __init__(self, url: str, names: list[str]) -> None:
+        import requests  # noqa: PLC0415 - 0.1 s that --help need not pay
+
+        self._url = url.rstrip("/") + "/"
+        self._names = names
+        self._session = requests.Session()
+        self._session.trust_env = False  # neither proxies nor .netrc, unasked
+        self._session.headers.update(
+            {"User-Agent": f"yfcc/{__version__}", "Accept-Encoding": "identity"}
+        )
+
+    @property
+    def url(self) -> str:
+        """The address, with its slash."""
+        return self._url
+
+    def list_objects(self) -> list[SourceObject]:
+        """Those of the names that are there."""
+        found = [described for name in self._names if (described := self._describe(name))]
+        if not found:
+            raise SourceMissing(
+                f"{self._url}: none of the dataset's file names is there "
+                f"(tried {self._names[0]} and {len(self._names) - 1} more). Check --source."
+            )
+        return sorted(found, key=lambda described: described.name)
+
+    def _describe(self, name: str) -> SourceObject | None:
+        """Size and version of a file; None where there is none."""
+        import requests  # noqa: PLC0415
+
+        url = self._url + name
+        try:
+            reply = self._session.head(url, timeout=_TIMEOUTS_S, allow_redirects=True)
+        except requests.RequestException as error:
+            raise SourceUnreachable(f"{url}: no answer: {error}. Check the network.") from error
+        if reply.status_code in (404, 410):
+            return None
+        if reply.status_code in (401, 403):
+            raise SourceForbidden(f"{url}: permission denied ({reply.status_code}).")
+        length = reply.headers.get("Content-Length", "")
+        if reply.status_code != 200 or not length.isascii() or not length.isdigit():
+            raise SourceUnreachable(
+                f"{url}: answered {reply.status_code} with Content-Length {length!r}; "
+                "expected 200 and a size."
+            )
+        etag = reply.headers.get("ETag") or reply.headers.get("Last-Modified") or f"size-{length}"
+        return SourceObject(name, url, int(length), etag)
+
+    def read_range(self, source_object: SourceObject, start: int, n_bytes: int) -> Iterator[bytes]:
+        """A range of a file, if it is still the listed one."""
+        import requests  # noqa: PLC0415
+
+        headers = {"Range": f"bytes={start}-{start + n_bytes - 1}"}
+        # Only a strong ETag can prove that a part belongs to the whole (RFC 9110, 13.1.1).
+        if source_object.etag.startswith('"'):
+            headers["If-Match"] = source_object.etag
+        try:
+            with self._session.get(
+                source_object.url, headers=headers, stream=True, timeout=_TIMEOUTS_S
+            ) as reply:
+                _check_part(reply, source_object, start, n_bytes)
+                received = 0
+                for piece in reply.iter_content(_PIECE_BYTES):
+                    received += len(piece)
+                    yield piece
+        except requests.RequestException as error:
+            raise CutBodyError(f"{type(error).__name__}: {error}") from error
+        if received != n_bytes:
+            raise CutBodyError(f"{received:,} of {n_bytes:,} bytes arrived")
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._session.close()
+
+
+def _check_part(
+    reply: requests.Response, source_object: SourceObject, start: int, n_bytes: int
+) -> None:
+    """Refuse a reply that is not the asked part of the listed file."""
+    url, status = source_object.url, reply.status_code
+    if status in (408, 425, 429, 500, 502, 503, 504):
+        raise CutBodyError(f"status {status}")
+    if status in (401, 403):
+        raise SourceForbidden(f"{url}: permission denied ({status}).")
+    if status in (404, 410):
+        raise SourceMissing(f"{url}: the file is gone since it was listed.")
+    version = reply.headers.get("ETag") or reply.headers.get("Last-Modified")
+    expected = f"bytes {start}-{start + n_bytes - 1}/{source_object.n_bytes}"
+    got = reply.headers.get("Content-Range")
+    if status == 412 or (
+        version and version != source_object.etag and not source_object.etag.startswith("size-")
+    ):
+        raise SourceChanged(f"{url}: the file was replaced while it was read. Run again.")
+    if status != 206 or got != expected:
+        raise SourceError(
+            f"{url}: asked for {expected!r}, got status {status} with {got!r}. "
+            "The server does not honour ranges; copy the files to a directory first."
+        )

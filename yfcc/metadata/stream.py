@@ -1,0 +1,187 @@
+"""A metadata file as a stream of parsed rows, read and parsed ahead of need."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from typing import Final, Generic, TypeVar
+
+from yfcc.metadata.bzip2 import RawBlock, iter_blocks
+from yfcc.metadata.columns import Rows
+from yfcc.metadata.dataset import parse_dataset
+from yfcc.metadata.layouts import columns_of
+from yfcc.metadata.lines import LineChunk, Reject, first_lines, iter_line_chunks
+from yfcc.metadata.source import Source, SourceObject, iter_object
+
+T = TypeVar("T")
+
+#: So many first lines tell the layout: one damaged line does not decide.
+_N_TELLING_LINES: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedChunk:
+    """Rows and rejects of one chunk of lines.
+
+    Attributes
+    ----------
+    rows : Rows
+    rejects : tuple of Reject
+    n_lines : int
+        ``len(rows) + len(rejects)``.
+    end_offset : int
+        Decompressed bytes of the file up to here.
+    n_compressed_bytes : int
+        Compressed bytes of the file read for it, about.
+    """
+
+    rows: Rows
+    rejects: tuple[Reject, ...]
+    n_lines: int
+    end_offset: int
+    n_compressed_bytes: int
+
+
+Parser = Callable[[LineChunk], tuple[Rows, list[Reject]]]
+
+
+@dataclass(slots=True)
+class FileStream:
+    """One metadata file from its first byte to parsed rows.
+
+    Attributes
+    ----------
+    source : Source
+    source_object : SourceObject
+    executor : Executor
+        Threads that decompress, shared by all files.
+    n_blocks_ahead : int
+        Decompressed blocks in flight; 900 kB each.
+    """
+
+    source: Source
+    source_object: SourceObject
+    executor: Executor
+    n_blocks_ahead: int = 8
+    n_compressed_bytes: int = 0
+
+    def line_chunks(self, limit: int | None = None) -> Iterator[LineChunk]:
+        """The file's lines, or its first ``limit``."""
+        n_left = limit
+        for chunk in iter_line_chunks(self._blocks(), self.source_object.name):
+            if n_left is None:
+                yield chunk
+            else:
+                if n_left > 0:
+                    yield first_lines(chunk, n_left)
+                n_left -= chunk.n_lines
+                if n_left <= 0:
+                    return
+
+    def _blocks(self) -> Iterator[RawBlock]:
+        chunks = iter_object(self.source, self.source_object)
+        for block in iter_blocks(
+            chunks, self.executor, name=self.source_object.url, ahead=self.n_blocks_ahead
+        ):
+            self.n_compressed_bytes = block.after.bit // 8
+            yield block
+
+    def parsed_dataset(self, n_lines_before: int, limit: int | None) -> Iterator[ParsedChunk]:
+        """Rows of a dataset file, its columns told by its first lines.
+
+        Parameters
+        ----------
+        n_lines_before : int
+            Lines of the dataset's files before this one.
+        limit : int, optional
+            Lines to read at most.
+        """
+        chunks = self.line_chunks(limit)
+        first = next(chunks, None)
+        if first is None:
+            return
+        columns = columns_of(
+            first.data.split(b"\n", _N_TELLING_LINES)[:_N_TELLING_LINES], first.file
+        )
+        parse = partial(parse_dataset, columns=columns, n_lines_before=n_lines_before)
+        yield from self.parsed(parse, chain([first], chunks))
+
+    def parsed(self, parse: Parser, chunks: Iterator[LineChunk]) -> Iterator[ParsedChunk]:
+        """Parse each chunk of lines."""
+        for chunk in chunks:
+            rows, rejects = parse(chunk)
+            end = chunk.raw_offset + len(chunk.data)
+            yield ParsedChunk(rows, tuple(rejects), chunk.n_lines, end, self.n_compressed_bytes)
+
+
+_END: Final = object()
+
+
+class Ahead(Generic[T]):
+    """An iterator that another thread keeps a few steps ahead.
+
+    Parameters
+    ----------
+    items : iterator
+        Used by that thread alone.
+    n_ahead : int
+        Finished items that may wait.
+    name : str
+        Of the thread.
+
+    Notes
+    -----
+    Errors come out where the item would have. Close it when done early: the thread ends.
+    """
+
+    def __init__(self, items: Iterator[T], n_ahead: int, name: str) -> None:
+        self._items = items
+        self._queue: queue.Queue[object] = queue.Queue(n_ahead)
+        self._error: BaseException | None = None
+        self._is_closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"ahead-{name}", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            for item in self._items:
+                if not self._put(item):
+                    break
+        except BaseException as error:  # noqa: BLE001 - handed to the reader, raised there
+            self._error = error
+        finally:
+            close = getattr(self._items, "close", None)
+            if close:
+                close()
+            self._put(_END)
+
+    def _put(self, item: object) -> bool:
+        while not self._is_closed.is_set():
+            try:
+                self._queue.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def __iter__(self) -> Iterator[T]:
+        return self
+
+    def __next__(self) -> T:
+        item = self._queue.get()
+        if item is _END:
+            self._queue.put(_END)  # asked again, it ends again
+            if self._error:
+                raise self._error
+            raise StopIteration
+        return item  # type: ignore[return-value]  # only T and _END are ever put
+
+    def close(self) -> None:
+        """Let the thread end; items that wait are dropped."""
+        self._is_closed.set()
+        self._thread.join()

@@ -1,0 +1,174 @@
+"""What a long command shows while it works: bars on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Protocol, Self
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+_PLAIN_EVERY_S: Final = 5.0
+
+
+class FileProgress(Protocol):
+    """Told how far a build has come in each of its files."""
+
+    def start_file(self, name: str, n_bytes: int) -> None:
+        """A file will be read: its name and compressed size."""
+
+    def advance_file(self, name: str, n_bytes: int, n_rows: int) -> None:
+        """So many compressed bytes and rows of a file are read in all."""
+
+    def say(self, text: str) -> None:
+        """A step that is worth a line."""
+
+
+class SilentProgress:
+    """Shows nothing."""
+
+    def start_file(self, name: str, n_bytes: int) -> None:
+        """Nothing."""
+
+    def advance_file(self, name: str, n_bytes: int, n_rows: int) -> None:
+        """Nothing."""
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+@dataclass(slots=True)
+class PlainProgress:
+    """A line every few seconds, for logs.
+
+    Attributes
+    ----------
+    write : callable
+        Takes a line.
+    clock : callable
+        Seconds, monotonic.
+    """
+
+    write: Callable[[str], object] = lambda line: print(line, file=sys.stderr, flush=True)  # noqa: T201
+    clock: Callable[[], float] = time.monotonic
+    _sizes: dict[str, int] = field(default_factory=dict)
+    _done: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _started: float | None = None
+    _last: float = 0.0
+
+    def start_file(self, name: str, n_bytes: int) -> None:
+        """Note a file's size."""
+        self._sizes[name] = n_bytes
+        if self._started is None:
+            self._started = self._last = self.clock()
+
+    def advance_file(self, name: str, n_bytes: int, n_rows: int) -> None:
+        """Say where every file is, every few seconds."""
+        self._done[name] = (n_bytes, n_rows)
+        now = self.clock()
+        if now - self._last < _PLAIN_EVERY_S:
+            return
+        self._last = now
+        elapsed_s = now - (self._started or now)
+        for each, (done, rows) in self._done.items():
+            self.write(_line(each, done, self._sizes[each], rows, elapsed_s))
+
+    def say(self, text: str) -> None:
+        """A line."""
+        self.write(text)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def _line(name: str, done: int, size: int, n_rows: int, elapsed_s: float) -> str:
+    rate = n_rows / elapsed_s if elapsed_s > 0 else 0.0
+    left_s = elapsed_s * (size - done) / done if done else 0.0
+    return (
+        f"{name}: {done / 1e6:,.0f} of {size / 1e6:,.0f} MB, {n_rows:,} rows, "
+        f"{rate:,.0f} rows/s, {_duration(left_s)} left"
+    )
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}"
+
+
+class TerminalProgress:
+    """A bar a file, with bytes, rows, rows a second and the time that is left."""
+
+    def __init__(self) -> None:
+        self._progress = _open_bars()
+        self._tasks: dict[str, TaskID] = {}
+        self._started = time.monotonic()
+
+    def start_file(self, name: str, n_bytes: int) -> None:
+        """Add a bar."""
+        self._tasks[name] = self._progress.add_task(name, total=n_bytes, rows="")
+
+    def advance_file(self, name: str, n_bytes: int, n_rows: int) -> None:
+        """Move a bar."""
+        rate = n_rows / max(time.monotonic() - self._started, 0.001)
+        self._progress.update(
+            self._tasks[name], completed=n_bytes, rows=f"{n_rows:,} rows, {rate:,.0f}/s"
+        )
+
+    def say(self, text: str) -> None:
+        """A line above the bars; the text is printed as it is, never read as markup."""
+        self._progress.console.print(text, markup=False, highlight=False)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+
+def _open_bars() -> Progress:
+    from rich.console import Console  # noqa: PLC0415 - 0.1 s that --help need not pay
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TextColumn("{task.fields[rows]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+
+
+def open_file_progress(*, is_quiet: bool) -> SilentProgress | PlainProgress | TerminalProgress:
+    """The display that fits where standard error goes."""
+    if is_quiet:
+        return SilentProgress()
+    if sys.stderr is not None and sys.stderr.isatty():
+        return TerminalProgress()
+    return PlainProgress()
