@@ -10,7 +10,15 @@ from yfcc.catalog.sqlfiles import read_sql
 
 _TABLES: Final = ("items", "rejected_lines", "orphans", "ingests", "shard_of")
 #: In the order in which they build on each other.
-_VIEWS: Final = ("photos", "videos", "item_autotags", "item_exif", "item_places", "countries")
+_VIEWS: Final = (
+    "photos",
+    "videos",
+    "item_autotags",
+    "item_exif",
+    "item_places",
+    "countries",
+    "item_documents",
+)
 
 
 def create_tables(connection: duckdb.DuckDBPyConnection) -> None:

@@ -1,0 +1,164 @@
+"""SQL of the user, over the catalog and, with a mirror, its ``downloads``."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import duckdb
+
+from yfcc.catalog.reader import Catalog
+from yfcc.catalog.select import literal
+from yfcc.catalog.sqlfiles import read_sql
+from yfcc.errors import SourceMissing, TargetError, UsageError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_READS: Final = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
+_COPY_OPTIONS: Final = {
+    "csv": "FORMAT csv, HEADER true",
+    "json": "FORMAT json, ARRAY true",
+    "parquet": "FORMAT parquet, COMPRESSION zstd",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One SELECT over an open catalog.
+
+    Attributes
+    ----------
+    catalog : Catalog
+    sql : str
+        Without a semicolon at its end, checked.
+    """
+
+    catalog: Catalog
+    sql: str
+
+    def table(self) -> pl.DataFrame:
+        """The whole answer as a polars table.
+
+        Raises
+        ------
+        UsageError
+            The SQL cannot be run.
+        """
+        try:
+            answer: pl.DataFrame = self.catalog.connection.sql(self.sql).pl()
+        except duckdb.Error as error:
+            raise _explained(error, self.catalog) from error
+        return answer
+
+    def write(self, kind: str, target: str) -> None:
+        """Stream the answer to a file, an ``s3://`` address, or standard output (``-``).
+
+        Parameters
+        ----------
+        kind : str
+            ``csv``, ``json`` or ``parquet``.
+        target : str
+
+        Raises
+        ------
+        UsageError
+            The SQL cannot be run.
+        TargetError
+            The target cannot be written.
+        """
+        path = "/dev/stdout" if target == "-" else target
+        if target.startswith("s3://"):
+            self.catalog.connection.register_filesystem(_open_bucket_files())
+        sys.stdout.flush()
+        try:
+            self.catalog.connection.execute(
+                f"COPY (\n{self.sql}\n) TO {literal(path)} ({_COPY_OPTIONS[kind]})"
+            )
+        except duckdb.IOException as error:
+            raise TargetError(
+                f"{target}: cannot be written: {str(error).splitlines()[0]}"
+            ) from error
+        except duckdb.Error as error:
+            raise _explained(error, self.catalog) from error
+
+
+def _open_bucket_files() -> Any:
+    import s3fs  # noqa: PLC0415 - 0.5 s that only queries into a bucket need
+
+    return s3fs.S3FileSystem()
+
+
+def prepare_query(catalog: Catalog, text: str) -> Query:
+    """Check that a text is one statement that only reads.
+
+    Raises
+    ------
+    UsageError
+        It is none, several, or another kind of statement.
+    """
+    try:
+        statements = catalog.connection.extract_statements(text)
+    except duckdb.Error as error:
+        raise UsageError(f"the SQL cannot be read: {str(error).strip()}") from error
+    if len(statements) != 1:
+        raise UsageError(f"expected one SELECT, got {len(statements)} statements.")
+    if statements[0].type not in _READS:
+        kind = statements[0].type.name
+        raise UsageError(f"expected one SELECT, got {kind}: the catalog is never changed by SQL.")
+    return Query(catalog, statements[0].query.strip().rstrip(";"))
+
+
+def attach_downloads(catalog: Catalog, parquet: Path | None) -> None:
+    """Make the mirror's records known as ``downloads``.
+
+    Parameters
+    ----------
+    parquet : Path, optional
+        Its records as Parquet; None: an empty table of the same columns.
+    """
+    create = read_sql("schema/downloads.sql").replace("CREATE TABLE", "CREATE TEMP TABLE")
+    catalog.connection.execute(create)
+    if parquet is not None:
+        columns = ", ".join(
+            row[0] for row in catalog.connection.execute("DESCRIBE downloads").fetchall()
+        )
+        catalog.connection.execute("DROP TABLE downloads")
+        catalog.connection.execute(
+            f"CREATE TEMP VIEW downloads AS "
+            f"SELECT {columns} FROM read_parquet({literal(str(parquet))})"
+        )
+
+
+def read_query_file(path: Path) -> str:
+    """Text of a SQL file; ``sql/queries/….sql`` is also found where yfcc is installed.
+
+    Raises
+    ------
+    SourceMissing
+    """
+    if path.is_file():
+        return path.read_text(encoding="utf-8")
+    try:
+        return read_sql(f"queries/{path.name}")
+    except FileNotFoundError as error:
+        raise SourceMissing(f"{path}: no such SQL file.") from error
+
+
+def _explained(error: duckdb.Error, catalog: Catalog) -> UsageError:
+    text = str(error).strip()
+    hint = ""
+    if isinstance(error, duckdb.CatalogException):
+        tables = ", ".join(table_names(catalog))
+        hint = f"\nTables and views: {tables}"
+    return UsageError(f"the SQL cannot be run: {text}{hint}")
+
+
+def table_names(catalog: Catalog) -> list[str]:
+    """Names of the tables and views a query can use."""
+    rows = catalog.connection.execute(
+        "SELECT DISTINCT table_name FROM information_schema.tables ORDER BY table_name"
+    ).fetchall()
+    return [row[0] for row in rows]

@@ -1,0 +1,98 @@
+"""``yfcc metadata``: build the catalog."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from yfcc.cli.options import (
+    DEFAULT_CATALOG,
+    CatalogOption,
+    JsonOption,
+    QuietOption,
+    S3EndpointOption,
+)
+from yfcc.cli.output import print_json, print_table
+from yfcc.errors import UsageError
+from yfcc.progress import open_file_progress
+
+NO_SOURCE = """no source of metadata is named. There are three kinds:
+  the synthetic demo     yfcc demo data --out demo
+                         yfcc metadata --source demo/buckets/yfcc100m-metadata/v2
+  a copy of your own     yfcc metadata --source DIRECTORY
+                         yfcc metadata --source s3://BUCKET/PREFIX
+                         yfcc metadata --source https://HOST/FOLDER/
+  a public bucket        s3://mmcommons and s3://multimedia-commons (us-west-2, anonymous) hold
+                         the 2014 edition as .tgz and SQLite; unpack it into a copy of your own."""
+
+
+def metadata(  # noqa: PLR0913 - each is a flag
+    source: Annotated[
+        str | None,
+        typer.Option(envvar="YFCC_SOURCE", help="Directory, s3://bucket/prefix or https://…/"),
+    ] = None,
+    catalog: CatalogOption = DEFAULT_CATALOG,
+    limit: Annotated[
+        int | None, typer.Option(min=1, envvar="YFCC_LIMIT", help="Lines of the dataset to read.")
+    ] = None,
+    memory_limit: Annotated[
+        str, typer.Option(envvar="YFCC_MEMORY_LIMIT", help="Memory to use, like 2GB.")
+    ] = "1500MB",
+    max_rejects: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            envvar="YFCC_MAX_REJECTS",
+            help="Stop when more lines are rejected. [default: 1,000 and 1 % of those read]",
+        ),
+    ] = None,
+    anonymous: Annotated[
+        bool | None,
+        typer.Option(
+            "--anonymous/--signed",
+            help="How to ask an S3 bucket. [default: signed if credentials are found]",
+        ),
+    ] = None,
+    s3_endpoint: S3EndpointOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Build the catalog from the metadata files, streaming."""
+    from yfcc.catalog.build import BuildSettings, build_catalog  # noqa: PLC0415
+    from yfcc.catalog.connection import parse_memory  # noqa: PLC0415
+    from yfcc.metadata.source import open_source  # noqa: PLC0415
+    from yfcc.metadata.source.bucket import BucketAccess  # noqa: PLC0415
+
+    if not source:
+        raise UsageError(NO_SOURCE)
+    settings = BuildSettings(catalog, limit, parse_memory(memory_limit), max_rejects)
+    access = BucketAccess(s3_endpoint, None if anonymous is None else not anonymous)
+    opened = open_source(source, access)
+    try:
+        with open_file_progress(is_quiet=quiet or json) as progress:
+            summary = build_catalog(opened, settings, progress)
+    finally:
+        opened.close()
+    if json:
+        print_json(
+            {
+                "catalog": str(summary.catalog),
+                "edition": summary.edition,
+                "missing_packs": list(summary.missing),
+                "n_items": summary.n_items,
+                "files": {file: asdict(counts) for file, counts in summary.counts.items()},
+            }
+        )
+    elif not quiet:
+        print_table(
+            ("file", "lines", "joined", "orphans", "rejected"),
+            [
+                (file, each.n_lines, each.n_joined, each.n_orphans, each.n_rejected)
+                for file, each in summary.counts.items()
+            ],
+        )
+        for pack in summary.missing:
+            typer.echo(f"no {pack} file at the source: that column stays empty")
+        typer.echo(f"{summary.n_items:,} items in {summary.catalog}")

@@ -1,0 +1,74 @@
+"""``yfcc query``: SQL over the catalog and the mirror's records."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from yfcc.cli.options import DEFAULT_CATALOG, CatalogOption, JsonOption, QuietOption
+from yfcc.cli.output import print_table
+from yfcc.errors import UsageError
+
+
+class Format(StrEnum):
+    """Forms of an answer."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    PARQUET = "parquet"
+
+
+def query(  # noqa: PLR0913 - each is a flag
+    sql: Annotated[str | None, typer.Argument(help="One SELECT.")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="A file with one SELECT; those of sql/queries by name.")
+    ] = None,
+    format: Annotated[Format, typer.Option(help="Form of the answer.")] = Format.TABLE,  # noqa: A002
+    output: Annotated[
+        str, typer.Option(help="A file or s3://bucket/key; - is standard output.")
+    ] = "-",
+    catalog: CatalogOption = DEFAULT_CATALOG,
+    mirror: Annotated[
+        str | None,
+        typer.Option(envvar="YFCC_MIRROR", help="Mirror whose records are `downloads`."),
+    ] = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Run one SELECT over the catalog and the mirror's records."""
+    from yfcc.catalog.query import attach_downloads, prepare_query, read_query_file  # noqa: PLC0415
+    from yfcc.catalog.reader import Catalog  # noqa: PLC0415
+
+    if (sql is None) == (file is None):
+        raise UsageError("expected one SELECT: either as an argument or with --file.")
+    text = sql if sql is not None else read_query_file(file or Path())
+    with ExitStack() as stack:
+        opened = stack.enter_context(Catalog(catalog))
+        records = stack.enter_context(tempfile.TemporaryDirectory()) if mirror else None
+        attach_downloads(opened, _records_of(mirror, records))
+        prepared = prepare_query(opened, text)
+        kind = Format.JSON if json else format
+        if kind is Format.PARQUET and output == "-":
+            raise UsageError("--format parquet needs --output: Parquet is no text.")
+        if kind is Format.TABLE:
+            answer = prepared.table()
+            print_table(answer.columns, answer.rows())
+        else:
+            prepared.write(kind.value, output)
+
+
+def _records_of(mirror: str | None, directory: str | None) -> Path | None:
+    """The mirror's ledger as Parquet; None without a mirror."""
+    if mirror is None or directory is None:
+        return None
+    from yfcc.mirror.downloads import write_downloads_parquet  # noqa: PLC0415
+
+    target = Path(directory) / "downloads.parquet"
+    write_downloads_parquet(Path(mirror), target)
+    return target
