@@ -1,0 +1,81 @@
+# Variables become flags:  make metadata SOURCE=s3://… CATALOG=catalog.duckdb
+#                          make download CATALOG=… MIRROR=… WHERE="license = 'by'"
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+YFCC   := $(BIN)/yfcc
+
+SOURCE ?=
+CATALOG ?= catalog.duckdb
+MIRROR ?= mirror
+WHERE ?=
+FROM ?=
+Q ?=
+FILE ?=
+ARGS ?=
+BENCH ?= all
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo metadata download query status verify test check bench lock clean
+
+help:
+	@echo "make demo                          everything, end to end, on an embedded sample"
+	@echo "make metadata SOURCE=… CATALOG=…   build the catalog"
+	@echo "make download CATALOG=… MIRROR=…   mirror the selected media; run it again to resume"
+	@echo "make query Q=\"select …\"            SQL over catalog and mirror; or FILE=sql/queries/….sql"
+	@echo "make status | verify               counts that add up | re-check every stored byte"
+	@echo "make test | check | bench          tests | ruff, mypy, import rules | against peers"
+
+# pip of Python 3.11's day needs minutes for the S3 stack: upgrade it first.
+$(VENV)/installed: pyproject.toml requirements.lock
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	@$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	@$(BIN)/python -m pip install --quiet --constraint requirements.lock --group dev
+	@touch $@
+
+demo: $(VENV)/installed
+	@$(YFCC) demo run $(ARGS)
+
+metadata: $(VENV)/installed
+	@$(YFCC) metadata $(if $(SOURCE),--source '$(SOURCE)') --catalog '$(CATALOG)' $(ARGS)
+
+download: $(VENV)/installed
+	@$(YFCC) download --catalog '$(CATALOG)' --mirror '$(MIRROR)' \
+	    $(if $(WHERE),--where "$$YFCC_MAKE_WHERE") $(if $(FROM),--from '$(FROM)') $(ARGS)
+download: export YFCC_MAKE_WHERE := $(WHERE)
+
+query: $(VENV)/installed
+	@$(YFCC) query $(if $(FILE),--file '$(FILE)',"$$YFCC_MAKE_Q") --catalog '$(CATALOG)' \
+	    $(if $(wildcard $(MIRROR)/ledger),--mirror '$(MIRROR)') $(ARGS)
+query: export YFCC_MAKE_Q := $(Q)
+
+status: $(VENV)/installed
+	@$(YFCC) status --mirror '$(MIRROR)' $(ARGS)
+
+verify: $(VENV)/installed
+	@$(YFCC) verify --mirror '$(MIRROR)' $(ARGS)
+
+test: $(VENV)/installed-dev
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/installed-dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(VENV)/installed-dev
+	@$(BIN)/python scripts/bench.py $(BENCH) $(ARGS)
+
+# Needs uv; only for whoever updates the pins.
+lock:
+	uv pip compile --universal --python-version 3.11 --no-annotate --no-header \
+	    --no-emit-index-url --group dev pyproject.toml --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
