@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -172,3 +172,89 @@ def open_file_progress(*, is_quiet: bool) -> SilentProgress | PlainProgress | Te
     if sys.stderr is not None and sys.stderr.isatty():
         return TerminalProgress()
     return PlainProgress()
+
+
+class RunCounts(Protocol):
+    """How far a download is."""
+
+    @property
+    def n_selected(self) -> int:
+        """Items the run was asked for."""
+
+    @property
+    def outcomes(self) -> Mapping[Any, int]:
+        """Items by outcome."""
+
+    @property
+    def not_yet_tried(self) -> int:
+        """Items without one."""
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of media stored by this run."""
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the run began."""
+
+
+def describe_run(counts: RunCounts) -> str:
+    """A download's progress on one line."""
+    elapsed_s = max(counts.elapsed_s, 0.001)
+    n_done = counts.n_selected - counts.not_yet_tried
+    n_new = n_done - counts.outcomes.get("already_stored", 0)
+    left_s = counts.not_yet_tried * elapsed_s / n_new if n_new else 0.0
+    outcomes = ", ".join(f"{n:,} {outcome}" for outcome, n in counts.outcomes.items())
+    return (
+        f"{n_done:,} of {counts.n_selected:,} items: {outcomes or 'none yet'}; "
+        f"{n_new / elapsed_s:,.0f} items/s, {counts.n_bytes / elapsed_s / 1e6:,.1f} MB/s, "
+        f"{_duration(left_s)} left"
+    )
+
+
+class RunDisplay:
+    """Shows a download: a bar on a terminal, a line every few seconds elsewhere, or nothing."""
+
+    def __init__(self, *, is_quiet: bool) -> None:
+        self._is_quiet = is_quiet
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+        self._last_s = 0.0
+
+    def __enter__(self) -> Self:
+        if not self._is_quiet and sys.stderr is not None and sys.stderr.isatty():
+            self._progress = _open_run_bar()
+            self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    def show(self, counts: RunCounts) -> None:
+        """Take the latest counts."""
+        if self._is_quiet:
+            return
+        if self._progress is not None:
+            if self._task is None:
+                self._task = self._progress.add_task("", total=counts.n_selected)
+            self._progress.update(
+                self._task,
+                completed=counts.n_selected - counts.not_yet_tried,
+                description=describe_run(counts),
+            )
+        elif counts.elapsed_s - self._last_s >= _PLAIN_EVERY_S:
+            self._last_s = counts.elapsed_s
+            print(describe_run(counts), file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _open_run_bar() -> Progress:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn  # noqa: PLC0415
+
+    return Progress(
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.description}", markup=False),
+        console=Console(stderr=True),
+    )

@@ -28,7 +28,7 @@ NO_SOURCE = """no source of metadata is named. There are three kinds:
                          the 2014 edition as .tgz and SQLite; unpack it into a copy of your own."""
 
 
-def metadata(  # noqa: PLR0913 - each is a flag
+def metadata(  # noqa: PLR0913, PLR0917 - each is a flag
     source: Annotated[
         str | None,
         typer.Option(envvar="YFCC_SOURCE", help="Directory, s3://bucket/prefix or https://…/"),

@@ -24,7 +24,7 @@ class Format(StrEnum):
     PARQUET = "parquet"
 
 
-def query(  # noqa: PLR0913 - each is a flag
+def query(  # noqa: PLR0913, PLR0917 - each is a flag
     sql: Annotated[str | None, typer.Argument(help="One SELECT.")] = None,
     file: Annotated[
         Path | None, typer.Option(help="A file with one SELECT; those of sql/queries by name.")
