@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,8 @@ VALUE_KINDS: Final = {
     Pack.PLACES: pa.list_(PLACE_KIND),
     Pack.HASH: pa.string(),
 }
+#: Cells of the table that counts keys by row; beyond it sorting is cheaper in memory.
+_LARGEST_COUNT_TABLE: Final = 8_000_000
 _SCORE_FORM: Final = r"\A[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?\z"
 _WOEID_FORM: Final = r"\A[0-9]{1,18}\z"
 _HASH_FORM: Final = r"\A[0-9a-f]{16,32}\z"
@@ -82,8 +84,8 @@ def _parse_autotags(column: pa.BinaryArray) -> _Parsed:
     concepts, scores, has_colon = split_pairs(pieces.values, at_last=True)
     numbers, is_number = _cast_all(scores, pa.float32(), _SCORE_FORM)
     is_bad = _any_piece(pieces, ~(has_colon & is_number))
-    keys = pc.cast(concepts, pa.string())
-    values = _unique_keys(pieces, keys, numbers, lambda scores: scores[0])
+    keys = pc.cast(concepts, pa.string()).dictionary_encode()
+    values = _as_maps(pieces, keys, numbers, lambda scores: scores[0])
     return _Parsed(values, is_bad, "autotags: expected concept:score pairs between commas")
 
 
@@ -91,10 +93,11 @@ def _parse_exif(column: pa.BinaryArray) -> _Parsed:
     """``Category.Tag:Value,…``, each encoded, with one raw colon a piece."""
     pieces = split_list(column)
     tags, texts, has_colon = split_pairs(pieces.values, at_last=False)
-    keys = pc.fill_null(_decode_repeated(tags), "")
-    values = pc.fill_null(decode_form(texts), "")
+    values = _decode_repeated(texts)
     is_bad = _any_piece(pieces, ~has_colon)
-    found = _unique_keys(pieces, keys, values, "\n".join)
+    found = _as_maps(
+        pieces, _decode_repeated(tags), values.dictionary.take(values.indices), "\n".join
+    )
     return _Parsed(found, is_bad, "exif: expected Category.Tag:Value pairs between commas")
 
 
@@ -152,54 +155,64 @@ def _cast_all(
     return numbers, is_number
 
 
-def _decode_repeated(column: pa.BinaryArray) -> pa.StringArray:
-    """Decode a column with few different values: each of them once."""
+def _decode_repeated(column: pa.BinaryArray) -> pa.DictionaryArray:
+    """Decode a column in which values recur: each different value once."""
     encoded = column.dictionary_encode()
-    return decode_form(encoded.dictionary).take(encoded.indices)
+    decoded = pc.fill_null(decode_form(encoded.dictionary), "")
+    return pa.DictionaryArray.from_arrays(encoded.indices, decoded)
 
 
-def _unique_keys(
+def _recurring(pieces: SplitList, codes: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    """Rows in which a key stands more than once; ``codes`` number the keys of all pieces."""
+    if not len(codes):
+        return np.zeros(0, np.int64)
+    n_codes = int(codes.max()) + 1
+    row_of = np.repeat(np.arange(len(pieces.offsets) - 1), np.diff(pieces.offsets))
+    if n_codes * len(pieces.offsets) <= _LARGEST_COUNT_TABLE:
+        n_times = np.bincount(row_of * n_codes + codes)
+        return np.unique(np.flatnonzero(n_times > 1) // n_codes)
+    keyed = np.sort(row_of * n_codes + codes)
+    return np.unique(keyed[1:][np.diff(keyed) == 0] // n_codes)
+
+
+def _as_maps(
     pieces: SplitList,
-    keys: pa.StringArray,
+    keys: pa.DictionaryArray,
     values: pa.Array,
-    merge: Callable[[list[object]], object] | Callable[[list[str]], str],
+    merge: Callable[[list[Any]], object],
 ) -> pa.MapArray:
     """Maps in which a key stands once; ``merge`` makes one value of those of a recurring key."""
-    offsets = pieces.offsets
-    codes = keys.dictionary_encode().indices.to_numpy()
-    row_of = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    order = np.lexsort((codes, row_of))
-    is_again = (np.diff(codes[order]) == 0) & (np.diff(row_of[order]) == 0)
-    if not is_again.any():
-        return pieces.with_pairs(keys, values)
-    rows = np.unique(row_of[order][1:][is_again])
-    return _merge_rows(pieces, rows, (keys, values), merge)
+    codes = keys.indices.to_numpy()
+    names = keys.dictionary.take(keys.indices)
+    rows = _recurring(pieces, codes)
+    if not len(rows):
+        return pieces.with_pairs(names, values)
+    kept, merged = _merge_rows(pieces.offsets, rows, codes)
+    changed = pa.array(
+        [merge(values.take(pa.array(group)).to_pylist()) for group in merged], values.type
+    )
+    is_changed = np.zeros(len(values), np.bool_)
+    is_changed[[group[0] for group in merged]] = True
+    values = pc.replace_with_mask(values, pa.array(is_changed), changed)
+    n_kept = np.concatenate(([0], np.cumsum(kept)))
+    fewer = SplitList(n_kept[pieces.offsets].astype(np.int32), pieces.values, pieces.is_there)
+    mask = pa.array(kept)
+    return fewer.with_pairs(names.filter(mask), values.filter(mask))
 
 
 def _merge_rows(
-    pieces: SplitList,
-    rows: npt.NDArray[np.int64],
-    pairs: tuple[pa.StringArray, pa.Array],
-    merge: Callable[..., object],
-) -> pa.MapArray:
-    """The maps, with the given rows made again in Python, which are few."""
-    keys, values = pairs
-    take = np.arange(len(keys))
-    merged: dict[int, object] = {}
-    drop = []
+    offsets: npt.NDArray[np.int32], rows: npt.NDArray[np.int64], codes: npt.NDArray[np.int32]
+) -> tuple[npt.NDArray[np.bool_], list[list[int]]]:
+    """Which pieces stay, and which groups of pieces become one, in order; few rows need it."""
+    kept = np.ones(len(codes), np.bool_)
+    groups: list[list[int]] = []
     for row in rows.tolist():
-        by_key: dict[str, list[int]] = {}
-        for piece in range(pieces.offsets[row], pieces.offsets[row + 1]):
-            by_key.setdefault(keys[piece].as_py(), []).append(piece)
-        for found in by_key.values():
-            if len(found) > 1:
-                merged[found[0]] = merge([values[piece].as_py() for piece in found])
-                drop += found[1:]
-    is_merged = np.zeros(len(keys), np.bool_)
-    is_merged[list(merged)] = True
-    replacements = pa.array([merged[piece] for piece in sorted(merged)], values.type)
-    values = pc.replace_with_mask(values, pa.array(is_merged), replacements)
-    kept = pa.array(np.delete(take, drop))
-    n_dropped = np.searchsorted(np.sort(drop), pieces.offsets)
-    fewer = SplitList((pieces.offsets - n_dropped).astype(np.int32), pieces.values, pieces.is_there)
-    return fewer.with_pairs(keys.take(kept), values.take(kept))
+        first = int(offsets[row])
+        by_code: dict[int, list[int]] = {}
+        for piece, code in enumerate(codes[first : int(offsets[row + 1])].tolist(), first):
+            by_code.setdefault(code, []).append(piece)
+        for group in by_code.values():
+            if len(group) > 1:
+                groups.append(group)
+                kept[group[1:]] = False
+    return kept, sorted(groups)
