@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from yfcc.catalog.select import Selection
 from yfcc.cli.options import (
     DEFAULT_CATALOG,
     DEFAULT_MIRROR,
@@ -15,10 +19,14 @@ from yfcc.cli.options import (
     QuietOption,
     S3EndpointOption,
 )
+from yfcc.cli.output import print_json, print_table
 from yfcc.cli.selection import with_selection
+from yfcc.config import s3_endpoint_url
+from yfcc.errors import UsageError
+from yfcc.progress import RunDisplay
 
 if TYPE_CHECKING:
-    from yfcc.catalog.select import Selection
+    from yfcc.mirror.download import Forecast
 
 
 @with_selection
@@ -62,3 +70,62 @@ def download(  # noqa: PLR0913 - each is a flag
     selection: Selection,
 ) -> None:
     """Mirror the selected media; run it again to go on where it was."""
+    from yfcc.media.politeness import parse_rate  # noqa: PLC0415 - --help need not load this
+    from yfcc.media.settings import FetchSettings, parse_sources  # noqa: PLC0415
+    from yfcc.mirror.download import DownloadRequest, download_selection, forecast  # noqa: PLC0415
+
+    settings = FetchSettings(
+        sources=parse_sources(sources),
+        s3_endpoint=s3_endpoint or s3_endpoint_url(),
+        flickr_endpoint=flickr_endpoint,
+        contact=contact,
+        max_bytes=max_bytes,
+        flickr_rate=parse_rate(flickr_rate),
+        ignore_opt_out=ignore_opt_out,
+        allow_private_hosts=allow_private_hosts,
+    )
+    request = DownloadRequest(
+        catalog=catalog,
+        mirror=mirror,
+        selection=selection,
+        settings=settings,
+        shards=_chosen_shards(shards, shard_of),
+        n_workers=workers,
+        command=shlex.join(["yfcc", *sys.argv[1:]]),
+    )
+    if dry_run:
+        _show_forecast(forecast(request), is_json=json)
+        return
+    with RunDisplay(is_quiet=quiet or json) as display:
+        summary = download_selection(request, display.show)
+    if json:
+        print_json(asdict(summary) | {"mirror": mirror})
+    elif not quiet:
+        rows = [*summary.outcomes.items(), ("not yet tried", summary.not_yet_tried)]
+        print_table(("outcome", "items"), [*rows, ("selected", summary.n_selected)])
+        typer.echo(f"{summary.n_bytes:,} bytes of media stored in {mirror} by this run")
+        if summary.exit_code:
+            typer.echo("run the same command again to go on", err=True)
+    raise typer.Exit(summary.exit_code or 0)
+
+
+def _chosen_shards(shards: str | None, shard_of: str | None) -> frozenset[int] | None:
+    from yfcc.mirror.shards import parse_shards, parse_share  # noqa: PLC0415
+
+    if shards and shard_of:
+        raise UsageError("--shards and --shard-of: expected one of them.")
+    if shard_of:
+        return parse_share(shard_of)
+    return parse_shards(shards) if shards else None
+
+
+def _show_forecast(found: Forecast, *, is_json: bool) -> None:
+    if is_json:
+        print_json(asdict(found))
+        return
+    rows = [(license_ or "unknown", n_items) for license_, n_items in found.by_license.items()]
+    print_table(("license", "items"), rows)
+    typer.echo(
+        f"{found.n_selected:,} items selected in {found.n_shards:,} shards; "
+        f"{found.free_bytes:,} bytes free on the mirror's disk; nothing was asked for"
+    )

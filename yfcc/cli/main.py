@@ -11,18 +11,18 @@ from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
 
-import click
 import typer
+from typer.core import TyperGroup
 
 from yfcc import __version__
 from yfcc.cli import demo, download, metadata, query, status, verify
 from yfcc.config import read_settings
-from yfcc.errors import InterruptedRun, YfccError
+from yfcc.errors import InterruptedRun, UsageError, YfccError
 
 app = typer.Typer(
     name="yfcc",
     help="One DuckDB catalog and a verified, resumable, lawful mirror of YFCC100M.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -54,25 +54,23 @@ def _every_command(
 ) -> None:
     settings = read_settings(Path.cwd())
     plain = {key: value for key, value in settings.items() if not isinstance(value, dict)}
-    commands = click.Group.list_commands(context.command, context)  # type: ignore[arg-type]
-    context.default_map = {name: plain | settings.get(name, {}) for name in commands}
+    group = context.command
+    names = group.list_commands(context) if isinstance(group, TyperGroup) else []
+    context.default_map = {name: plain | settings.get(name, {}) for name in names}
     context.obj = {"debug": debug}
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(UsageError.exit_code)
 
 
 def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
-    signal.signal(signal.SIGTERM, _on_sigterm)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     is_debug = "--debug" in sys.argv
     try:
         code = app(standalone_mode=False)
-    except click.exceptions.Abort:
-        _fail(InterruptedRun(signal.SIGINT))
-    except click.ClickException as error:
-        error.show()
-        _leave(error.exit_code)
-    except KeyboardInterrupt:
-        if is_debug:
-            raise
+    except typer.Abort:
         _fail(InterruptedRun(signal.SIGINT))
     except BrokenPipeError:
         # The reader of our output went away, as `| head` does; that is no failure of ours.
@@ -84,14 +82,23 @@ def main() -> NoReturn:
     except Exception as error:
         if is_debug:
             raise
-        _fail(
-            YfccError(f"unexpected {type(error).__name__}: {error}. Run with --debug to see more.")
-        )
+        _fail(_explained(error))
     _leave(code if isinstance(code, int) else 0)
 
 
-def _on_sigterm(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise InterruptedRun(signal.SIGTERM)
+def _explained(error: Exception) -> YfccError:
+    """An error of the command line's library, or one that nobody foresaw."""
+    describe = getattr(error, "format_message", None)
+    if callable(describe) and getattr(error, "exit_code", None) == UsageError.exit_code:
+        context = getattr(error, "ctx", None)
+        help_ = f" See `{context.command_path} --help`." if context else ""
+        return UsageError(f"{describe()}{help_}")
+    what = f"unexpected {type(error).__name__}: {error}"
+    return YfccError(f"{what}. Run with --debug to see more.")
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
+    raise InterruptedRun(number)
 
 
 def _fail(error: YfccError) -> NoReturn:

@@ -80,7 +80,13 @@ class BucketSource:
                         url = f"s3://{self._bucket}/{entry['Key']}"
                         found.append(SourceObject(name, url, entry["Size"], entry["ETag"]))
         except Exception as error:  # noqa: BLE001 - the one door for botocore's errors
-            self._translate(error, self.url)
+            try:
+                self._translate(error, self.url)
+            except CutBodyError as cut:
+                raise SourceUnreachable(
+                    f"{self.url}: the object store does not answer: {cut}. Check the network and "
+                    "the endpoint."
+                ) from error
         return found
 
     def read_range(self, source_object: SourceObject, start: int, n_bytes: int) -> Iterator[bytes]:
