@@ -2,7 +2,8 @@
 
 The true packs list every id in the dataset's order, and copies in the wild do not. So the shared
 order is the fast path, checked row by row; small gaps and shifts are mended in memory; what is
-found nowhere near goes, as *late* rows, to a table on disk and is joined at the end.
+found nowhere near goes, as *late* rows, to a table on disk and is joined at the end. Of rows with
+one id the first wins; only if it lies further from its place than the slack, one that lies there.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class PackCursor:
         ahead = self._joined_ahead()
         if ahead is not None and len(ahead) >= len(ids):
             head = ahead.slice(0, len(ids))
-            if np.array_equal(_ids(head), ids):
+            if np.array_equal(_ids(head), ids) and not self._was_passed(ids):
                 self._ahead = [ahead.slice(len(ids), len(ahead))]
                 return Aligned(head.table["value"], np.ones(len(ids), np.bool_))
         return self._search(ids)
@@ -92,6 +93,10 @@ class PackCursor:
             yield from (part for part in self._ahead if len(part))
             yield from self.rows
         self._passed, self._ahead = [], []
+
+    def _was_passed(self, ids: npt.NDArray[np.int64]) -> bool:
+        """Whether an earlier row of the pack has one of the ids: the first one wins."""
+        return any(bool(np.isin(_ids(part), ids).any()) for part in self._passed)
 
     def _read_until(self, n_rows: int) -> None:
         """Hold at least so many rows ahead, if there are."""

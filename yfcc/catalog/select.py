@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
 from typing import Any, Final
 
@@ -76,7 +76,7 @@ class Selection:
         found: dict[str, list[str]] = {}
         for flag in fields(self):
             value = getattr(self, flag.name)
-            if not value or value == "all":
+            if not value or (flag.name == "media" and value == "all"):
                 continue
             rule = _RULES[flag.name]
             values = value if isinstance(value, tuple) and flag.name != "license" else (value,)
@@ -94,7 +94,8 @@ def literal(value: str) -> str:
 
 
 def _where(text: str) -> str:
-    return text
+    # A comment at its end must not swallow what comes behind.
+    return f"\n{text}\n"
 
 
 def _license(codes: tuple[str, ...]) -> str:
@@ -168,25 +169,32 @@ def _period(column: str, flag: str, text: str) -> str:
         raise UsageError(f"{flag} {text}: expected FROM..TO, like 2012-01-01..2012-12-31.")
     conditions = []
     if first:
-        conditions.append(f"{column} >= TIMESTAMP '{_moment(flag, first):%Y-%m-%d %H:%M:%S}'")
+        conditions.append(f"{column} >= TIMESTAMP '{_moment(flag, first)}'")
     if last:
-        moment = f"TIMESTAMP '{_moment(flag, last):%Y-%m-%d %H:%M:%S}'"
-        is_day = len(last) == len("2012-12-31")
-        conditions.append(
-            f"{column} < {moment} + INTERVAL 1 DAY" if is_day else f"{column} < {moment}"
-        )
+        end = _moment(flag, last) + (timedelta(days=1) if _is_day(last) else timedelta())
+        conditions.append(f"{column} < TIMESTAMP '{end}'")
     if first and last and _moment(flag, first) > _moment(flag, last):
         raise UsageError(f"{flag} {text}: FROM lies after TO.")
     return " AND ".join(conditions)
 
 
-def _moment(flag: str, text: str) -> datetime:
+def _is_day(text: str) -> bool:
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=None)
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _moment(flag: str, text: str) -> datetime:
+    """A date or time; one with an offset becomes UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise UsageError(
             f"{flag} {text}: expected a date like 2012-02-16 or 2012-02-16T09:56:37."
         ) from error
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
 def _tag(tag: str) -> str:

@@ -41,7 +41,7 @@ PACK_COLUMN: Final = {
     Pack.PLACES: "places",
     Pack.HASH: "photo_hash",
 }
-DUPLICATE_PACK_REASON: Final = "duplicate photo id: an earlier line of the pack has it"
+DUPLICATE_PACK_REASON: Final = "duplicate photo id: another line of the pack has it"
 
 
 @dataclass(frozen=True, slots=True)

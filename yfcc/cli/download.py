@@ -65,11 +65,16 @@ def download(  # noqa: PLR0913 - each is a flag
         bool,
         typer.Option("--ignore-opt-out", help="Store despite opt-out headers; it is recorded."),
     ] = False,
+    placeholder: Annotated[
+        list[str] | None,
+        typer.Option(help="SHA-256 of one more picture that stands for a missing photo."),
+    ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
     selection: Selection,
 ) -> None:
     """Mirror the selected media; run it again to go on where it was."""
+    from yfcc.media.placeholder import KNOWN_PLACEHOLDERS, parse_digests  # noqa: PLC0415
     from yfcc.media.politeness import parse_rate  # noqa: PLC0415 - --help need not load this
     from yfcc.media.settings import FetchSettings, parse_sources  # noqa: PLC0415
     from yfcc.mirror.download import DownloadRequest, download_selection, forecast  # noqa: PLC0415
@@ -83,6 +88,7 @@ def download(  # noqa: PLR0913 - each is a flag
         flickr_rate=parse_rate(flickr_rate),
         ignore_opt_out=ignore_opt_out,
         allow_private_hosts=allow_private_hosts,
+        known_placeholders=KNOWN_PLACEHOLDERS | parse_digests(placeholder or []),
     )
     request = DownloadRequest(
         catalog=catalog,

@@ -19,8 +19,8 @@ from yfcc.errors import UsageError
 from yfcc.progress import open_file_progress
 
 NO_SOURCE = """no source of metadata is named. There are three kinds:
-  the synthetic demo     yfcc demo data --out demo
-                         yfcc metadata --source demo/buckets/yfcc100m-metadata/v2
+  the synthetic demo     yfcc demo data
+                         yfcc metadata --source demo/sample/buckets/yfcc100m-metadata/v2
   a copy of your own     yfcc metadata --source DIRECTORY
                          yfcc metadata --source s3://BUCKET/PREFIX
                          yfcc metadata --source https://HOST/FOLDER/

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import unicodedata
 from collections.abc import Sequence
-from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 import typer
@@ -83,6 +82,6 @@ def _plain(value: object) -> object:
 def _pretty(value: object) -> object:
     if value is None:
         return "·"
-    if isinstance(value, bool) or not isinstance(value, int | datetime | date):
-        return value
-    return f"{value:,}" if isinstance(value, int) else value.isoformat(" ")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return value

@@ -121,6 +121,7 @@ class _Segment:
     bits: int  # the segment's bits as one number, without padding
     ends_stream: int | None = None  # the stream's CRC, where an end mark follows
     next_level: int | None = None  # level of the stream that follows, if one does
+    next_bit: int | None = None  # of the mark that follows, if one does
 
     @property
     def crc(self) -> int:
@@ -200,7 +201,12 @@ def iter_blocks(
 
 
 def _decompress(segment: _Segment) -> bytes:
-    return bz2.decompress(segment.as_stream())
+    decompressor = bz2.BZ2Decompressor()
+    raw = decompressor.decompress(segment.as_stream())
+    # A stream that ends early hides whatever follows: damage between two streams.
+    if not decompressor.eof or decompressor.unused_data:
+        raise EOFError("the block ends elsewhere than the next one starts")
+    return raw
 
 
 @dataclass(slots=True)
@@ -228,7 +234,7 @@ class _Collector:
                 )
             crc = 0
         self.position = BlockPosition(
-            bit=segment.bit + segment.n_bits,
+            bit=segment.next_bit or segment.bit + segment.n_bits,
             level=segment.next_level or segment.level,
             stream_crc=crc,
             raw_offset=before.raw_offset + len(raw),
@@ -346,8 +352,10 @@ class _Scanner:
             if end is not None:
                 crc = self._bits(end + _MARK_BITS, end + _MARK_BITS + _CRC_BITS)
                 bits = self._bits(mark, end)
-                return _Segment(mark, level, end - mark, bits, crc, self.buffer[at - 1] - 48)
-        return _Segment(mark, level, following - mark, self._bits(mark, following))
+                next_level = self.buffer[at - 1] - 48
+                return _Segment(mark, level, end - mark, bits, crc, next_level, following)
+        bits = self._bits(mark, following)
+        return _Segment(mark, level, following - mark, bits, next_bit=following)
 
     def _end_mark_before(self, at: int, not_before: int) -> int | None:
         """Bit of the end mark of the stream that ends before ``buffer[at]``."""

@@ -17,9 +17,10 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from yfcc.metadata.lines import LineChunk, Reject
+from yfcc.metadata.text import column_bytes
 
-#: Stands for a carriage return while Arrow splits; no byte of valid UTF-8 is 0xff.
-_RETURN_STAND_IN: Final = b"\xff"
+#: Arrow drops it from the start of what it reads, though here it is data.
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _POWERS_OF_TEN: Final = 10 ** np.arange(19, dtype=np.int64)
 
 
@@ -137,13 +138,13 @@ def split_rows(chunk: LineChunk, columns: tuple[str, ...]) -> tuple[Rows, list[R
         Lines with another number, or that are no UTF-8; in the file's order.
     """
     aside = _SetAside(chunk)
-    good, cut_lines = _without_bad_text(chunk, aside)
-    has_returns = b"\r" in good
-    if has_returns:
-        good = good.replace(b"\r", _RETURN_STAND_IN)
+    good, cut_lines = _without_bad_lines(chunk, len(columns), aside)
+    stand_in = _stand_in(good) if b"\r" in good else None
+    if stand_in:
+        good = good.replace(b"\r", stand_in)
     table, wrong_rows = _read_csv(good, columns)
-    if has_returns:
-        table = _with_returns(table)
+    if stand_in:
+        table = _with_returns(table, stand_in)
     line_index = _line_index(chunk.n_lines, cut_lines)
     if wrong_rows:
         bounds = _line_bounds(chunk.data)
@@ -163,25 +164,43 @@ def _line_bounds(data: bytes) -> npt.NDArray[np.int64]:
     return np.concatenate(([0], newlines + 1))
 
 
-def _without_bad_text(chunk: LineChunk, aside: _SetAside) -> tuple[bytes, list[int]]:
-    """Cut out the lines that are no UTF-8; the files are ASCII, so this is rare."""
+def _without_bad_lines(
+    chunk: LineChunk, n_columns: int, aside: _SetAside
+) -> tuple[bytes, list[int]]:
+    """Cut out the lines that are no UTF-8, or empty, which Arrow takes for rows; both are rare."""
     data = chunk.data
-    if data.isascii():
+    suspects = _suspect_lines(data)
+    if not len(suspects):
         return data, []
-    is_high = np.frombuffer(data, np.uint8) >= 0x80
     bounds = _line_bounds(data)
-    suspects = np.unique(np.searchsorted(bounds, np.flatnonzero(is_high), side="right") - 1)
     parts, cut_lines, begin = [], [], 0
     for line in suspects.tolist():
         start, end = int(bounds[line]), int(bounds[line + 1])
-        try:
-            data[start:end].decode()
-        except UnicodeDecodeError as error:
-            aside.add(line, start, end - 1, f"not UTF-8 at byte {error.start} of the line")
+        reason = None
+        if end - start == 1:
+            reason = f"expected {n_columns} columns, got 1"
+        else:
+            try:
+                data[start:end].decode()
+            except UnicodeDecodeError as error:
+                reason = f"not UTF-8 at byte {error.start} of the line"
+        if reason:
+            aside.add(line, start, end - 1, reason)
             cut_lines.append(line)
             parts.append(data[begin:start])
             begin = end
     return b"".join([*parts, data[begin:]]), cut_lines
+
+
+def _suspect_lines(data: bytes) -> npt.NDArray[np.int64]:
+    """Lines that are empty or hold a byte beyond ASCII; the files are ASCII."""
+    has_empty = data.startswith(b"\n") or b"\n\n" in data
+    if data.isascii() and not has_empty:
+        return np.zeros(0, np.int64)
+    is_high = np.frombuffer(data, np.uint8) >= 0x80
+    bounds = _line_bounds(data)
+    high = np.searchsorted(bounds, np.flatnonzero(is_high), side="right") - 1
+    return np.union1d(high, np.flatnonzero(np.diff(bounds) == 1))
 
 
 def _line_index(n_lines: int, cut_lines: list[int]) -> npt.NDArray[np.int64]:
@@ -198,6 +217,8 @@ def _read_csv(data: bytes, columns: tuple[str, ...]) -> tuple[pa.Table, list[tup
 
     if not data:
         return pa.table({name: pa.array([], pa.binary()) for name in columns}), []
+    if data.startswith(_BYTE_ORDER_MARK):
+        data = _BYTE_ORDER_MARK + data
     table = pyarrow.csv.read_csv(
         pa.BufferReader(data),
         pyarrow.csv.ReadOptions(
@@ -217,10 +238,14 @@ def _read_csv(data: bytes, columns: tuple[str, ...]) -> tuple[pa.Table, list[tup
     return table.combine_chunks(), wrong_rows
 
 
-def _with_returns(table: pa.Table) -> pa.Table:
-    arrays = [
-        pc.replace_substring(column, _RETURN_STAND_IN, b"\r") for column in table.itercolumns()
-    ]
+def _stand_in(data: bytes) -> bytes:
+    """A character that the data lacks, to stand for a carriage return while Arrow splits."""
+    characters = (chr(code) for code in range(1, 0x110000) if chr(code) not in "\t\n\r")
+    return next(sign for each in characters if (sign := each.encode()) not in data)
+
+
+def _with_returns(table: pa.Table, stand_in: bytes) -> pa.Table:
+    arrays = [pc.replace_substring(column, stand_in, b"\r") for column in table.itercolumns()]
     return pa.table(arrays, names=table.column_names).combine_chunks()
 
 
@@ -237,6 +262,26 @@ def _byte_offsets(
     return chunk.raw_offset + np.cumsum(n_bytes) - n_bytes
 
 
+def byte_set(characters: str) -> npt.NDArray[np.bool_]:
+    """Table of 256: whether a byte is one of the characters."""
+    table = np.zeros(256, np.bool_)
+    table[list(characters.encode("ascii"))] = True
+    return table
+
+
+DIGITS: Final = byte_set("0123456789")
+
+
+def has_only(column: pa.ChunkedArray | pa.Array, allowed: npt.NDArray[np.bool_]) -> bool:
+    """Whether no value of a binary column holds a byte outside a set.
+
+    Arrow's casts take more than the dataset's forms (``0x1f``, ``nan``, ``+5``); without these
+    characters they take the same.
+    """
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    return all(bool(allowed[column_bytes(chunk)[1]].all()) for chunk in chunks if len(chunk))
+
+
 def parse_ids(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
     """Identifiers, ``[1-9][0-9]{0,18}`` below 2**63.
 
@@ -247,6 +292,8 @@ def parse_ids(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], npt.NDArr
     bool array, n values
         True where it is one.
     """
+    if not has_only(column, DIGITS):
+        return _parse_ids_one_by_one(column)
     try:
         ids = pc.cast(pc.cast(column, pa.string()), pa.int64()).to_numpy()
     except pa.ArrowInvalid:

@@ -10,7 +10,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from yfcc.metadata.columns import ID_REASON, Rows, parse_ids, split_rows
+from yfcc.metadata.columns import (
+    ID_REASON,
+    Rows,
+    byte_set,
+    has_only,
+    parse_ids,
+    split_rows,
+)
 from yfcc.metadata.lines import LineChunk, Reject
 from yfcc.metadata.text import decode_form, split_list
 
@@ -35,7 +42,10 @@ _INTEGERS: Final = {
     "marker": pa.int8(),
 }
 _INTEGER_FORM: Final = r"\A-?[0-9]{1,18}\z"
+_INTEGER_BYTES: Final = byte_set("-0123456789")
 _FLOAT_FORM: Final = r"\A-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?\z"
+_DATE_BYTES: Final = byte_set("0123456789-: .")
+_SHORTEST_DATE: Final = len("2012-02-16 09:56:37")
 _DATE_FORM: Final = (
     r"\A[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]) "
     r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?\z"
@@ -79,13 +89,13 @@ def _converted(rows: Rows, n_lines_before: int) -> tuple[Rows, list[Reject]]:
     found: dict[str, pa.Array] = {"photo_id": pa.array(ids)}
     for name in raw.column_names:
         if name in _INTEGERS:
-            found[name] = converter.numbers(name, _INTEGERS[name], _INTEGER_FORM)
+            found[name] = converter.integers(name, _INTEGERS[name])
         elif name in ("longitude", "latitude"):
-            found[name] = converter.numbers(name, pa.float64(), _FLOAT_FORM)
+            found[name] = converter.degrees(name)
         elif name == "date_taken":
             found[name] = converter.date_taken()
         elif name == "date_uploaded":
-            seconds = converter.numbers(name, pa.int64(), _INTEGER_FORM)
+            seconds = converter.integers(name, pa.int64())
             found[name] = pc.cast(seconds, pa.timestamp("s"))
         elif name in _TEXT:
             found[name] = decode_form(_one_array(raw[name]))
@@ -93,6 +103,8 @@ def _converted(rows: Rows, n_lines_before: int) -> tuple[Rows, list[Reject]]:
             found[name] = decode_tags(_one_array(raw[name]))
         elif name in _PLAIN:
             found[name] = _null_if_empty(pc.cast(_one_array(raw[name]), pa.string()))
+    if "line_number" in found:
+        converter.refuse_missing("line_number", found["line_number"])
     found.setdefault("line_number", pa.array(rows.line_numbers + n_lines_before))
     converter.refuse_other_markers(found["marker"])
     converter.refuse_half_positions(found)
@@ -124,39 +136,54 @@ class _Converter:
             return converted, []
         return converted.kept(~self._is_bad), self._rejects
 
-    def numbers(self, name: str, kind: pa.DataType, form: str) -> pa.Array:
-        """A numeric column; null where the field is empty."""
+    def integers(self, name: str, kind: pa.DataType) -> pa.Array:
+        """A column of whole numbers; null where the field is empty."""
+        raw = self._rows.raw[name]
+        text = _null_if_empty(pc.cast(_one_array(raw), pa.string()))
+        if has_only(raw, _INTEGER_BYTES):
+            try:
+                return pc.cast(text, kind)
+            except pa.ArrowInvalid:
+                pass  # one of them is out of range or of another form: find it
+        return self._one_by_one(name, text, kind, _INTEGER_FORM, "a whole number")
+
+    def degrees(self, name: str) -> pa.Array:
+        """A column of numbers with a fraction; null where the field is empty."""
         text = _null_if_empty(pc.cast(_one_array(self._rows.raw[name]), pa.string()))
-        try:
-            numbers = pc.cast(text, kind)
-            if pa.types.is_floating(kind):
-                # The cast takes "nan" and "inf", which are no coordinates.
-                is_bad = ~np.isfinite(pc.fill_null(numbers, 0).to_numpy())
-                self._refuse_field(is_bad, name, "a finite number")
-        except pa.ArrowInvalid:
-            is_form = pc.fill_null(pc.match_substring_regex(text, form), True)
-            self._refuse_field(~is_form.to_numpy(zero_copy_only=False), name, "a number")
-            numbers = _cast_where_possible(text, is_form, kind)
-            is_lost = pc.and_(pc.is_null(numbers), pc.and_(is_form, pc.is_valid(text)))
-            self._refuse_field(is_lost.to_numpy(zero_copy_only=False), name, f"within {kind}")
-        return numbers
+        values = self._one_by_one(name, text, pa.float64(), _FLOAT_FORM, "a number")
+        is_infinite = ~np.isfinite(pc.fill_null(values, 0).to_numpy(zero_copy_only=False))
+        self._refuse_field(is_infinite, name, "a finite number")
+        return values
+
+    def refuse_missing(self, name: str, values: pa.Array) -> None:
+        """Set aside the rows that lack a field every row has."""
+        self._refuse_field(values.is_null().to_numpy(zero_copy_only=False), name, "a number")
 
     def date_taken(self) -> pa.Array:
         """Local time of the camera; null where the field is empty or ``null``."""
-        text = pc.cast(_one_array(self._rows.raw["date_taken"]), pa.string())
-        is_there = pc.and_(pc.not_equal(text, ""), pc.not_equal(text, "null"))
-        text = pc.if_else(is_there, text, pa.scalar(None, pa.string()))
-        try:
-            return pc.cast(text, pa.timestamp("us"))
-        except pa.ArrowInvalid:
-            kind = pa.timestamp("us")
-            is_form = pc.fill_null(pc.match_substring_regex(text, _DATE_FORM), True)
-            dates = _cast_where_possible(text, is_form, kind)
-            is_lost = pc.and_(pc.is_null(dates), pc.is_valid(text))
-            self._refuse_field(
-                is_lost.to_numpy(zero_copy_only=False), "date_taken", "like 2012-02-16 09:56:37.0"
-            )
-            return dates
+        raw = _one_array(self._rows.raw["date_taken"])
+        is_there = pc.and_(pc.not_equal(raw, b""), pc.not_equal(raw, b"null"))
+        raw = pc.if_else(is_there, raw, pa.scalar(None, pa.binary()))
+        kind = pa.timestamp("us")
+        text = pc.cast(raw, pa.string())
+        shortest = pc.min(pc.binary_length(raw)).as_py()
+        if has_only(raw, _DATE_BYTES) and (shortest or _SHORTEST_DATE) >= _SHORTEST_DATE:
+            try:
+                return pc.cast(text, kind)
+            except pa.ArrowInvalid:
+                pass  # one of them is no date: find it
+        expected = "like 2012-02-16 09:56:37.0"
+        return self._one_by_one("date_taken", text, kind, _DATE_FORM, expected)
+
+    def _one_by_one(
+        self, name: str, text: pa.StringArray, kind: pa.DataType, form: str, expected: str
+    ) -> pa.Array:
+        """Cast the values of the right form; refuse the rows of the others."""
+        is_form = pc.fill_null(pc.match_substring_regex(text, form), True)
+        values = _cast_where_possible(text, is_form, kind)
+        is_lost = pc.and_(pc.is_null(values), pc.is_valid(text))
+        self._refuse_field(is_lost.to_numpy(zero_copy_only=False), name, expected)
+        return values
 
     def refuse_other_markers(self, marker: pa.Array) -> None:
         """A marker is 0 for photos and 1 for videos."""

@@ -138,9 +138,13 @@ def columns_of(first_lines: list[bytes], file: str) -> tuple[str, ...]:
     SourceDamaged
         No line has 22 or 24 tabs.
     """
-    for columns in (COLUMNS_V2, COLUMNS_V1):
-        if any(line.count(b"\t") == len(columns) - 1 for line in first_lines):
-            return columns
+    n_lines = {
+        columns: sum(line.count(b"\t") == len(columns) - 1 for line in first_lines)
+        for columns in (COLUMNS_V2, COLUMNS_V1)
+    }
+    columns = max(n_lines, key=lambda each: n_lines[each])
+    if n_lines[columns]:
+        return columns
     got = sorted({line.count(b"\t") + 1 for line in first_lines})
     raise SourceDamaged(
         f"{file}: expected lines of 25 columns (v2) or 23 (v1) with tabs between them, "

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from yfcc.metadata.columns import ID_REASON, Rows, parse_ids, split_rows
+from yfcc.metadata.columns import ID_REASON, Rows, byte_set, has_only, parse_ids, split_rows
 from yfcc.metadata.layouts import Pack
 from yfcc.metadata.lines import LineChunk, Reject
-from yfcc.metadata.text import SplitList, decode_form, split_list, split_pairs
+from yfcc.metadata.text import SplitList, column_bytes, decode_form, split_list, split_pairs
 
 #: Columns of every pack.
 COLUMNS: Final = ("photo_id", "value")
@@ -29,6 +29,8 @@ VALUE_KINDS: Final = {
 }
 #: Cells of the table that counts keys by row; beyond it sorting is cheaper in memory.
 _LARGEST_COUNT_TABLE: Final = 8_000_000
+_POINT: Final = ord(".")
+_NUMBER_BYTES: Final = byte_set("0123456789.")
 _SCORE_FORM: Final = r"\A[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?\z"
 _WOEID_FORM: Final = r"\A[0-9]{1,18}\z"
 _HASH_FORM: Final = r"\A[0-9a-f]{16,32}\z"
@@ -83,6 +85,7 @@ def _parse_autotags(column: pa.BinaryArray) -> _Parsed:
     pieces = split_list(column)
     concepts, scores, has_colon = split_pairs(pieces.values, at_last=True)
     numbers, is_number = _cast_all(scores, pa.float32(), _SCORE_FORM)
+    is_number &= np.isfinite(numbers.to_numpy(zero_copy_only=False))
     is_bad = _any_piece(pieces, ~(has_colon & is_number))
     keys = pc.cast(concepts, pa.string()).dictionary_encode()
     values = _as_maps(pieces, keys, numbers, lambda scores: scores[0])
@@ -119,8 +122,11 @@ def _parse_places(column: pa.BinaryArray) -> _Parsed:
 def _parse_hash(column: pa.BinaryArray) -> _Parsed:
     """The hash itself."""
     text = pc.cast(column, pa.string())
-    is_form = pc.match_substring_regex(text, _HASH_FORM).to_numpy(zero_copy_only=False)
-    return _Parsed(text, ~is_form, "hash: expected 16 to 32 lower-case hex digits")
+    is_empty = pc.equal(text, "")
+    is_form = pc.or_(is_empty, pc.match_substring_regex(text, _HASH_FORM))
+    values = pc.if_else(is_empty, pa.scalar(None, pa.string()), text)
+    is_bad = ~is_form.to_numpy(zero_copy_only=False)
+    return _Parsed(values, is_bad, "hash: expected 16 to 32 lower-case hex digits")
 
 
 _PARSERS: Final[dict[Pack, Callable[[pa.BinaryArray], _Parsed]]] = {
@@ -145,21 +151,41 @@ def _cast_all(
 ) -> tuple[pa.Array, npt.NDArray[np.bool_]]:
     """Numbers, 0 where the text is none; and where it is one."""
     text = pc.cast(pieces, pa.string())
-    try:
-        numbers = pc.cast(text, kind)
-        is_number = np.isfinite(numbers.to_numpy(zero_copy_only=False))
-    except pa.ArrowInvalid:
-        matches = pc.match_substring_regex(text, form)
-        numbers = pc.cast(pc.if_else(matches, text, "0"), kind)
-        is_number = matches.to_numpy(zero_copy_only=False)
+    if has_only(pieces, _NUMBER_BYTES):
+        try:
+            numbers = pc.cast(text, kind)
+        except pa.ArrowInvalid:
+            pass  # one of them is of another form: find it
+        else:
+            # Without a sign or exponent the cast and the form still differ by ".5" and "5.".
+            is_plain: npt.NDArray[np.bool_] = ~_touches_point(pieces)
+            if is_plain.all():
+                return numbers, is_plain
+    matches = pc.match_substring_regex(text, form)
+    is_number: npt.NDArray[np.bool_] = matches.to_numpy(zero_copy_only=False)
+    numbers = pc.cast(pc.if_else(matches, text, "0"), kind)
     return numbers, is_number
+
+
+def _touches_point(pieces: pa.BinaryArray) -> npt.NDArray[np.bool_]:
+    """Where a value starts or ends with a point, or is empty."""
+    offsets, data = column_bytes(pieces)
+    is_empty: npt.NDArray[np.bool_] = np.diff(offsets) == 0
+    if not len(data):
+        return is_empty
+    first = data[np.minimum(offsets[:-1], len(data) - 1)]
+    last = data[np.maximum(offsets[1:] - 1, 0)]
+    touches: npt.NDArray[np.bool_] = is_empty | (first == _POINT) | (last == _POINT)
+    return touches
 
 
 def _decode_repeated(column: pa.BinaryArray) -> pa.DictionaryArray:
     """Decode a column in which values recur: each different value once."""
     encoded = column.dictionary_encode()
     decoded = pc.fill_null(decode_form(encoded.dictionary), "")
-    return pa.DictionaryArray.from_arrays(encoded.indices, decoded)
+    # Two spellings of one text ("+" and "%20") become one.
+    unique = decoded.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(unique.indices.take(encoded.indices), unique.dictionary)
 
 
 def _recurring(pieces: SplitList, codes: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
