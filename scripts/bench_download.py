@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 from timing import Measured, in_pairs, measure, median_cpu, median_ratio, median_wall, print_rows
-from yfcc.demo.sample import write_sample
-from yfcc.demo.serve import EmbeddedServers
 
 from yfcc.catalog.reader import Catalog
 from yfcc.catalog.select import Selection
+from yfcc.demo.sample import write_sample
+from yfcc.demo.serve import EmbeddedServers
 from yfcc.model import N_SHARDS
 
 _PLAIN_LOOP = """

@@ -42,7 +42,8 @@ SELECT
             extension := extension,
             media_kind := media_kind
         ),
-        autotags := autotags,
+        -- By way of text: a 32-bit 0.999 widened directly would read 0.9990000128746033.
+        autotags := autotags::MAP(VARCHAR, VARCHAR)::MAP(VARCHAR, DOUBLE),
         exif := exif,
         places := places
     ))::VARCHAR AS document

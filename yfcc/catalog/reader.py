@@ -97,15 +97,24 @@ class Catalog:
             FROM item_documents
             WHERE shard IN ({wanted}) AND ({selection.sql()})
             ORDER BY shard, left(photo_id::VARCHAR, 6), photo_id"""
-        reader: pa.RecordBatchReader = self._run(query, selection).to_arrow_reader(_BATCH_ROWS)
-        for batch in reader:
-            yield _items(batch)
+        # A connection of its own: the run asks for items while others count.
+        with self._connection.cursor() as cursor:
+            reader: pa.RecordBatchReader = self._run(query, selection, cursor).to_arrow_reader(
+                _BATCH_ROWS
+            )
+            for batch in reader:
+                yield _items(batch)
 
-    def _run(self, query: str, selection: Selection) -> duckdb.DuckDBPyConnection:
+    def _run(
+        self,
+        query: str,
+        selection: Selection,
+        connection: duckdb.DuckDBPyConnection | None = None,
+    ) -> duckdb.DuckDBPyRelation:
         if selection.where:
             check_condition(self._connection, selection.where)
         try:
-            return self._connection.cursor().execute(query)
+            return (connection or self._connection).sql(query)
         except (duckdb.ProgrammingError, duckdb.DataError) as error:
             raise UsageError(f"the selection cannot be computed: {str(error).strip()}") from error
 

@@ -67,7 +67,10 @@ def download(  # noqa: PLR0913 - each is a flag
     ] = False,
     placeholder: Annotated[
         list[str] | None,
-        typer.Option(help="SHA-256 of one more picture that stands for a missing photo."),
+        typer.Option(
+            envvar="YFCC_PLACEHOLDER",
+            help="SHA-256 of one more picture that stands for a missing photo.",
+        ),
     ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,

@@ -39,7 +39,9 @@ def status(
         rows = [*found.outcomes.items(), ("recorded", found.n_items)]
         print_table(("outcome", "items"), rows)
         typer.echo(f"{found.n_bytes:,} bytes of media in {mirror}")
-        if run:
+        if run and not run.ended:
+            typer.echo(f"last run {run.run_id}: still at work, or it was killed")
+        elif run:
             n_with_outcome = sum(run.outcomes.values())
             typer.echo(
                 f"last run {run.run_id} ({run.end}): {run.n_selected:,} selected = "

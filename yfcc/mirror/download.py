@@ -11,7 +11,7 @@ from yfcc import __version__
 from yfcc.catalog.reader import Catalog
 from yfcc.catalog.select import Selection
 from yfcc.errors import UsageError
-from yfcc.media.client import MediaClient
+from yfcc.media.acquire import MediaClient
 from yfcc.media.settings import FetchSettings
 from yfcc.mirror.plan import DownloadPlan, plan_download
 from yfcc.mirror.root import create_mirror
@@ -112,7 +112,7 @@ def download_selection(
             ignore_opt_out=request.settings.ignore_opt_out,
             command=request.command,
         )
-        client = MediaClient(request.settings, stop=stop.event)
+        client = MediaClient(request.settings, stop_event=stop.event)
         try:
             source = SelectedItems(catalog, request.selection)
             job = DownloadJob(mirror, source, plan, client.acquire, fingerprint)

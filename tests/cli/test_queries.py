@@ -1,0 +1,120 @@
+"""SQL on a catalog and a mirror, through the command."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.conftest import RunYfcc, SampleAt
+from yfcc.demo.serve import EmbeddedServers
+
+QUERIES = sorted((Path(__file__).parents[2] / "sql" / "queries").glob("*.sql"))
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, sample: SampleAt) -> tuple[str, str]:
+    """A catalog and a mirror with every kind of outcome."""
+    from yfcc.catalog.build import BuildSettings, build_catalog
+    from yfcc.catalog.select import Selection
+    from yfcc.media.politeness import parse_rate
+    from yfcc.media.settings import FetchSettings, parse_sources
+    from yfcc.metadata.source import open_source
+    from yfcc.mirror.download import DownloadRequest, download_selection
+    from yfcc.progress import SilentProgress
+
+    place = tmp_path_factory.mktemp("built")
+    catalog, mirror = place / "catalog.duckdb", place / "mirror"
+    source = open_source(str(sample.directory / "buckets" / "yfcc100m-metadata" / "v2"))
+    build_catalog(source, BuildSettings(catalog), SilentProgress())
+    with EmbeddedServers(sample.directory) as servers:
+        settings = FetchSettings(
+            sources=parse_sources("s3,flickr"),
+            s3_endpoint=servers.s3_endpoint,
+            flickr_endpoint=servers.flickr_endpoint,
+            flickr_rate=parse_rate("500/s"),
+        )
+        request = DownloadRequest(catalog, str(mirror), Selection(), settings, None, 8, "test")
+        download_selection(request)
+    return str(catalog), str(mirror)
+
+
+@pytest.mark.parametrize("path", QUERIES, ids=lambda path: path.stem)
+def test_an_example_query_answers(path: Path, built: tuple[str, str], run_yfcc: RunYfcc) -> None:
+    catalog, mirror = built
+    done = run_yfcc(
+        "query", "--file", str(path), "--catalog", catalog, "--mirror", mirror, "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    # Few items: no twin pictures need be among them, and concepts may lack.
+    assert rows or path.stem in ("same_bytes", "balanced_sample")
+    header = path.read_text(encoding="utf-8").split("-- out:")[1].split("-- rows:")[0]
+    for name in rows[0] if rows else ():
+        assert name in header, f"{path.name} does not announce its column {name}"
+
+
+def test_there_are_at_least_ten_example_queries() -> None:
+    assert len(QUERIES) >= 10
+
+
+def test_csv_json_and_parquet_say_the_same(
+    built: tuple[str, str], run_yfcc: RunYfcc, tmp_path: Path
+) -> None:
+    sql = "SELECT photo_id, title FROM items ORDER BY line_number LIMIT 20"
+    base = ("query", sql, "--catalog", built[0])
+    as_json = json.loads(run_yfcc(*base, "--format", "json").stdout)
+    text = run_yfcc(*base, "--format", "csv").stdout
+    as_csv = list(csv.DictReader(io.StringIO(text)))
+    assert run_yfcc(*base, "--format", "parquet", "--output", "out.parquet").returncode == 0
+    as_parquet = pl.read_parquet(tmp_path / "out.parquet").to_dicts()
+    assert as_json == as_parquet
+    assert [str(row["photo_id"]) for row in as_json] == [row["photo_id"] for row in as_csv]
+
+
+def test_a_query_without_a_mirror_finds_downloads_empty(
+    built: tuple[str, str], run_yfcc: RunYfcc
+) -> None:
+    done = run_yfcc("query", "SELECT count(*) AS n FROM downloads", "--catalog", built[0])
+    assert done.stdout.split() == ["n", "0"]
+
+
+@pytest.mark.parametrize(
+    ("sql", "says"),
+    [
+        ("DROP TABLE items", "expected one SELECT, got DROP"),
+        ("SELECT 1; SELECT 2", "got 2 statements"),
+        ("", "got 0 statements"),
+        ("SELEC 1", "cannot be read"),
+        ("SELECT nothing FROM items", "cannot be run"),
+        ("SELECT * FROM item", "Tables and views: "),
+    ],
+)
+def test_sql_that_is_not_one_select_is_refused(
+    sql: str, says: str, built: tuple[str, str], run_yfcc: RunYfcc
+) -> None:
+    done = run_yfcc("query", sql, "--catalog", built[0])
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_query_prints_untrusted_text_harmlessly(
+    built: tuple[str, str], run_yfcc: RunYfcc
+) -> None:
+    sql = "SELECT chr(27) || '[31m[/nope]' || chr(10) || chr(8238) AS title"
+    done = run_yfcc("query", sql, "--catalog", built[0])
+    assert done.returncode == 0
+    assert "\x1b" not in done.stdout
+    assert "\u202e" not in done.stdout
+    assert "[/nope]" in done.stdout
+
+
+def test_a_missing_catalog_says_how_to_build_one(run_yfcc: RunYfcc) -> None:
+    done = run_yfcc("query", "SELECT 1", "--catalog", "nowhere.duckdb")
+    assert done.returncode == 4
+    assert "yfcc metadata" in done.stderr

@@ -1,0 +1,63 @@
+"""A sample and its servers, made once for all tests that look at the whole."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from yfcc.demo.sample import Sample, write_sample
+from yfcc.demo.serve import EmbeddedServers
+
+N_ITEMS = 300
+
+
+@dataclass(frozen=True)
+class SampleAt:
+    """A sample and where it lies."""
+
+    directory: Path
+    sample: Sample
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> SampleAt:
+    directory = tmp_path_factory.mktemp("sample") / "sample"
+    return SampleAt(directory, write_sample(directory, N_ITEMS, seed=7))
+
+
+@pytest.fixture
+def servers(sample: SampleAt) -> Iterator[EmbeddedServers]:
+    with EmbeddedServers(sample.directory) as running:
+        yield running
+
+
+RunYfcc = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run_yfcc(tmp_path: Path) -> RunYfcc:
+    """Run the command as a user would: a process of its own, in an empty folder."""
+
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        clean = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("AWS_", "YFCC_"))
+        }
+        return subprocess.run(
+            [sys.executable, "-m", "yfcc.cli.main", *arguments],
+            cwd=tmp_path,
+            env=clean | {"AWS_EC2_METADATA_DISABLED": "true"} | environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run

@@ -1,0 +1,1 @@
+"""The synthetic sample and the embedded servers that show it."""

@@ -1,0 +1,1 @@
+"""Tables the synthetic rows are drawn from: languages, concepts, places, cameras."""
