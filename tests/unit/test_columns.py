@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.fakes.rows import one_chunk
 from yfcc.metadata.columns import parse_ids, split_rows
 
-quick = settings(max_examples=60, deadline=None, database=None)
+quick = settings(max_examples=40, deadline=None, database=None, derandomize=True)
 ABC = ("a", "b", "c")
 
 
@@ -83,12 +83,12 @@ def check_split(lines: list[bytes], *, first_line: int = 7, raw_offset: int = 10
         "a,b;c|d",
     ],
 )
-@pytest.mark.parametrize("at", [0, 1, 2])
-def test_whatever_stands_in_a_field_is_data(field, at):
-    row = [b"1", b"2", b"3"]
-    row[at] = field.encode()
-    check_split([b"\t".join(row)])
-    check_split([b"x\ty\tz", b"\t".join(row), b"x\ty\tz"])
+def test_whatever_stands_in_a_field_is_data(field):
+    for at in [0, 1, 2]:
+        row = [b"1", b"2", b"3"]
+        row[at] = field.encode()
+        check_split([b"\t".join(row)])
+        check_split([b"x\ty\tz", b"\t".join(row), b"x\ty\tz"])
 
 
 def test_empty_columns_at_either_end_are_data():
@@ -96,17 +96,17 @@ def test_empty_columns_at_either_end_are_data():
 
 
 @pytest.mark.parametrize("wrong", [b"", b"a", b"a\tb", b"a\tb\tc\td", b"\t\t\t", b"\r", b'"'])
-@pytest.mark.parametrize("where", ["alone", "first", "between", "last", "often"])
-def test_another_number_of_columns_is_a_reject(wrong, where):
-    fine = [b"1\t2\t3", b"44\t\t6"]
-    lines = {
-        "alone": [wrong],
-        "first": [wrong, *fine],
-        "between": [fine[0], wrong, fine[1]],
-        "last": [*fine, wrong],
-        "often": [wrong, wrong, *fine, wrong, fine[0], wrong, wrong],
-    }[where]
-    check_split(lines)
+def test_another_number_of_columns_is_a_reject(wrong):
+    for where in ["alone", "first", "between", "last", "often"]:
+        fine = [b"1\t2\t3", b"44\t\t6"]
+        lines = {
+            "alone": [wrong],
+            "first": [wrong, *fine],
+            "between": [fine[0], wrong, fine[1]],
+            "last": [*fine, wrong],
+            "often": [wrong, wrong, *fine, wrong, fine[0], wrong, wrong],
+        }[where]
+        check_split(lines)
 
 
 def test_empty_lines_are_rejects_and_move_nothing():
@@ -201,10 +201,10 @@ def test_an_id_is_a_number_without_ornaments(value):
     assert ids_of([b"abc", value]) == [None, int(value)]
 
 
-@pytest.mark.parametrize("value", BAD_IDS)
-def test_what_only_resembles_an_id_is_none(value):
-    assert ids_of([value]) == [None]
-    assert ids_of([b"12", value, b"13"]) == [12, None, 13]
+def test_what_only_resembles_an_id_is_none():
+    for value in BAD_IDS:
+        assert ids_of([value]) == [None]
+        assert ids_of([b"12", value, b"13"]) == [12, None, 13]
 
 
 def test_the_neighbours_of_a_value_do_not_matter():

@@ -1,0 +1,190 @@
+"""A proxy on raw sockets before a good server, that cuts, delays and lies on command."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import struct
+import threading
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+_REASONS = {403: "AccessDenied", 404: "NoSuchKey", 429: "SlowDown", 503: "SlowDown"}
+
+
+@dataclass
+class Meddling:
+    """What the proxy does to the replies to ranged requests.
+
+    Attributes
+    ----------
+    cut_after : int, optional
+        Bytes of a body after which the connection is reset.
+    n_cuts : int, optional
+        So many replies are cut, the others pass; None: all of them.
+    is_closed_not_reset : bool
+        Cut by an orderly close instead.
+    statuses : list of int
+        Answered first, one a request, with an error body.
+    all_statuses : list of int
+        The same for every kind of request, listings too.
+    ignores_range : bool
+        The whole file with 200.
+    content_range : str, optional
+        Stands in the reply instead of the true one.
+    is_shifted : bool
+        The bytes before those asked for, with a header that says so.
+    sends_more : bool
+        The body goes on behind the end of the range.
+    replacement : tuple, optional
+        A pattern in the head of a reply, and what replaces it.
+    """
+
+    cut_after: int | None = None
+    n_cuts: int | None = None
+    is_closed_not_reset: bool = False
+    statuses: list[int] = field(default_factory=list)
+    all_statuses: list[int] = field(default_factory=list)
+    ignores_range: bool = False
+    content_range: str | None = None
+    is_shifted: bool = False
+    sends_more: bool = False
+    replacement: tuple[bytes, bytes] | None = None
+
+
+class MeddlingProxy:
+    """Passes requests on, one a connection; a context manager.
+
+    Attributes
+    ----------
+    meddling : Meddling
+        Replace it at any time.
+    requests : list of str
+        Method and range of every request so far.
+    """
+
+    def __init__(self, upstream: tuple[str, int]) -> None:
+        self.meddling = Meddling()
+        self.requests: list[str] = []
+        self._upstream = upstream
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    @property
+    def port(self) -> int:
+        return self._listener.getsockname()[1]
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._pass_on, args=(connection,), daemon=True).start()
+
+    def _pass_on(self, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            connection.settimeout(10)
+            head = _read_head(connection)
+            if not head:
+                return
+            method = head.split(b" ", 1)[0].decode()
+            ranged = re.search(rb"(?i)\r\nrange: bytes=([0-9]+)-([0-9]+)", head)
+            self.requests.append(
+                f"{method} {ranged[1].decode()}-{ranged[2].decode()}" if ranged else method
+            )
+            meddling = self.meddling
+            for statuses in (meddling.all_statuses, meddling.statuses if ranged else []):
+                if statuses:
+                    connection.sendall(_error(statuses.pop(0), has_body=method != "HEAD"))
+                    return
+            if ranged:
+                head = _meddled_request(head, ranged, meddling)
+            reply = self._ask(re.sub(rb"(?i)\r\nconnection: [^\r]*", b"", head))
+            if ranged:
+                self._answer(connection, reply, meddling)
+            else:
+                connection.sendall(reply)
+
+    def _ask(self, head: bytes) -> bytes:
+        request = head[:-4] + b"\r\nConnection: close\r\n\r\n"
+        with socket.create_connection(self._upstream, timeout=10) as upstream:
+            upstream.sendall(request)
+            parts = []
+            while part := upstream.recv(1 << 16):
+                parts.append(part)
+        reply = b"".join(parts)
+        head, _, body = reply.partition(b"\r\n\r\n")
+        if b"\r\nconnection: close" not in head.lower():
+            head += b"\r\nConnection: close"
+        return head + b"\r\n\r\n" + body
+
+    def _answer(self, connection: socket.socket, reply: bytes, meddling: Meddling) -> None:
+        head, _, body = reply.partition(b"\r\n\r\n")
+        if meddling.content_range is not None:
+            head = re.sub(
+                rb"(?i)(\r\ncontent-range: )[^\r]*",
+                rb"\g<1>" + meddling.content_range.encode(),
+                head,
+            )
+        if meddling.replacement:
+            head = re.sub(*meddling.replacement, head)
+        if meddling.sends_more:
+            head = re.sub(rb"(?i)\r\ncontent-length: [0-9]+", b"", head)
+            body += b"more than was asked for"
+        is_cut = meddling.cut_after is not None and meddling.n_cuts != 0
+        if is_cut and meddling.n_cuts:
+            meddling.n_cuts -= 1
+        connection.sendall(head + b"\r\n\r\n" + (body[: meddling.cut_after] if is_cut else body))
+        if is_cut and not meddling.is_closed_not_reset:
+            # Give the bytes time to be read: a reset throws away what still waits.
+            connection.settimeout(0.05)
+            with contextlib.suppress(OSError):
+                connection.recv(1)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def _read_head(connection: socket.socket) -> bytes:
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        part = connection.recv(1 << 16)
+        if not part:
+            return b""
+        head += part
+    return head
+
+
+def _meddled_request(head: bytes, ranged: re.Match[bytes], meddling: Meddling) -> bytes:
+    if meddling.ignores_range:
+        return head.replace(ranged[0], b"")
+    if meddling.is_shifted:
+        first, last = int(ranged[1]) + 1, int(ranged[2])
+        return head.replace(ranged[0], b"\r\nRange: bytes=%d-%d" % (first, last))
+    return head
+
+
+def _error(status: int, *, has_body: bool) -> bytes:
+    code = _REASONS.get(status, "InternalError")
+    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>no</Message></Error>".encode()
+    head = (
+        f"HTTP/1.1 {status} {code}\r\nContent-Type: application/xml\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + (body if has_body else b"")

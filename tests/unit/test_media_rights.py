@@ -1,0 +1,203 @@
+"""What headers say about using what they come with."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from yfcc.media.headers import Headers
+from yfcc.media.rights import NO_RIGHTS, Rights, combine_rights, read_rights
+
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+WORDS = ("noai", "noimageai", "noindex", "noimageindex")
+
+
+def rights_of(*pairs: tuple[str, str]) -> Rights:
+    return read_rights(Headers(pairs), NOW)
+
+
+def robots(*values: str) -> Rights:
+    return rights_of(*(("X-Robots-Tag", value) for value in values))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *WORDS,
+        "none",
+        "NoAI",
+        "  noai\t",
+        "nofollow,\tnoai",
+        "nofollow, noimageai",
+        "all, NONE",
+        "yfcc: noai",
+        "YFCC : noindex",
+        "yfcc/1.0: noindex",
+        "*: noai",
+        "* : none",
+        "robots: noindex",
+        "googlebot: nofollow, yfcc: noai",
+        "googlebot: index, *: noimageindex",
+        "noai, googlebot: all",
+        "googlebot: noindex, yfcc: nofollow, noimageai",
+        "unavailable_after: 25 Jun 2010 15:00:00 PST",
+        "unavailable_after: Fri, 25 Jun 2010 15:00:00 GMT",
+        "unavailable_after: Friday, 25-Jun-10 15:00:00 GMT, nofollow",
+        "unavailable_after: 2010-06-25T15:00:00Z",
+        "unavailable_after: 2010-06-25",
+        "unavailable_after: 25 Jun 2099 15:00:00 GMT, noai",
+        "unavailable_after: Fri, 25 Jun 2099 15:00:00 GMT, noai",
+        "unavailable_after: whenever",
+        "max-image-preview:none, noai",
+        "max-snippet: -1, max-image-preview:large, noindex",
+    ],
+)
+def test_values_that_refuse(value: str) -> None:
+    found = robots(value)
+    assert found.is_refused
+    assert found.headers == {"x-robots-tag": value.strip()}
+    assert found.refusal is not None
+    assert value.strip() in found.refusal
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "noindex; nofollow",
+        "noindex nofollow",
+        "'noai'",
+        "noai.",
+        ": noai",
+        "noai: yes",
+        "none noindex",
+        "otherbot: noai; nofollow",
+        "other/bot;v=1: noai",
+        "otherbot: googlebot: noai",
+        "https://example.org/why: noai",
+        "noai-training",
+        "xnoindexx",
+        "n\u00f8: noimageai",
+        "<noai>",
+    ],
+)
+def test_values_that_cannot_be_read_and_have_one_of_the_words_refuse(value: str) -> None:
+    assert robots(value).is_refused
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        ",,",
+        "all",
+        "index, follow",
+        "nofollow, noarchive, nosnippet, notranslate",
+        "googlebot: noindex",
+        "googlebot: nofollow, noai",
+        "googlebot-news: noindex, otherbot: noai",
+        "Mozilla/5.0: none",
+        "max-image-preview:none",
+        "max-image-preview: none",
+        "unavailable_after: 25 Jun 2099 15:00:00 GMT",
+        "unavailable_after: Thursday, 25-Jun-2099 15:00:00 GMT",
+        "googlebot: unavailable_after: 25 Jun 2010 15:00:00 GMT",
+        "%%% ??? !!!",
+    ],
+)
+def test_values_that_do_not_refuse(value: str) -> None:
+    assert not robots(value).is_refused
+
+
+def test_every_header_is_read_not_only_the_first() -> None:
+    found = robots("googlebot: all", "nofollow", "noai")
+    assert found.is_refused
+    assert found.headers["x-robots-tag"] == "googlebot: all, nofollow, noai"
+
+
+def test_a_bots_name_counts_only_within_its_own_header() -> None:
+    assert robots("googlebot: nofollow", "noai").is_refused
+    assert not robots("googlebot: nofollow, noai").is_refused
+
+
+@pytest.mark.parametrize(
+    ("value", "is_refused"),
+    [("1", True), (" 1 ", True), ("0, 1", True), ("0", False), ("", False), ("2", False),
+     ("true", False), ("10", False)],
+)  # fmt: skip
+def test_tdm_reservation_is_1_or_says_nothing(value: str, is_refused: bool) -> None:
+    found = rights_of(("TDM-Reservation", value), ("tdm-policy", "https://a.b/p.json"))
+    assert found.is_refused is is_refused
+    assert found.headers["tdm-policy"] == "https://a.b/p.json"
+
+
+@pytest.mark.parametrize(
+    ("value", "is_refused"),
+    [
+        ("train-ai=n", True),
+        ("search=y, train-ai=n", True),
+        ("TRAIN-AI = N", True),
+        ('train-ai="n"', True),
+        ("train-ai=?0", True),
+        ("train-ai=n;exceptions=1", True),
+        ("train-ai=n, train-ai=y", True),
+        ("tdm=n", True),
+        ("bots=n", True),
+        ("train-ai=y", False),
+        ("search=n", False),
+        ("train-ai", False),
+        ("train-ai;allow=n, train-ai=y", False),
+        ("retrain-ai=n", False),
+        ("", False),
+        ("?!", False),
+    ],
+)
+def test_content_usage(value: str, is_refused: bool) -> None:
+    assert rights_of(("Content-Usage", value)).is_refused is is_refused
+
+
+def test_no_header_is_no_statement() -> None:
+    assert rights_of(("Content-Type", "image/jpeg"), ("X-Robots", "noai")) is NO_RIGHTS
+
+
+def test_the_most_restrictive_statement_of_all_hops_wins() -> None:
+    refused, quiet = robots("noai"), rights_of(("Content-Usage", "train-ai=y"))
+    for first, second in ((refused, quiet), (quiet, refused)):
+        found = combine_rights(first, second)
+        assert found.is_refused
+        assert found.headers == {"x-robots-tag": "noai", "content-usage": "train-ai=y"}
+    assert combine_rights(robots("all"), robots("nofollow")).headers["x-robots-tag"] == (
+        "all, nofollow"
+    )
+    assert combine_rights(refused, NO_RIGHTS) is refused
+
+
+blanks = st.text(" \t", max_size=3)
+harmless = st.sampled_from(["all", "nofollow", "max-snippet:-1", "noarchive", ""])
+bots = st.sampled_from(["googlebot", "bingbot", "Otherbot/2.0"])
+
+
+@given(st.lists(harmless), st.sampled_from([*WORDS, "none"]), blanks, blanks, st.data())
+def test_a_word_for_everyone_refuses_wherever_it_stands(
+    others: list[str], word: str, before: str, after: str, data: st.DataObject
+) -> None:
+    spelled = "".join(
+        letter.upper() if data.draw(st.booleans()) else letter for letter in word
+    )
+    place = data.draw(st.integers(0, len(others)))
+    pieces = [*others[:place], before + spelled + after, *others[place:]]
+    assert robots(",".join(pieces)).is_refused
+
+
+@given(bots, st.lists(st.sampled_from([*WORDS, "none", "nofollow"]), min_size=1))
+def test_words_for_other_bots_do_not_refuse(bot: str, words: list[str]) -> None:
+    assert not robots(f"{bot}: {', '.join(words)}").is_refused
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=255), max_size=80), st.sampled_from(WORDS))
+def test_any_junk_is_read_and_unreadable_junk_with_a_word_refuses(junk: str, word: str) -> None:
+    robots(junk)
+    assert robots(f"{junk};={word}").is_refused
+    rights_of(("Content-Usage", junk), ("tdm-reservation", junk))

@@ -1,0 +1,258 @@
+"""The selection flags: what each chooses, what each refuses, and that text stays text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import duckdb
+import pytest
+
+from yfcc.catalog.schema import create_tables, create_views
+from yfcc.catalog.select import LICENSES, Selection
+from yfcc.errors import UsageError
+
+ROWS = """
+INSERT INTO items BY NAME
+SELECT 0 AS line_number, 10 AS photo_id, 'by' AS license, 'photo' AS media_kind,
+    139.5 AS longitude, 35.6 AS latitude, 16 AS accuracy,
+    TIMESTAMP '2012-02-16 09:56:37' AS date_taken, TIMESTAMP '2012-03-01 00:00:00' AS date_uploaded,
+    ['Cat', 'o''neil'] AS user_tags, '1@N00' AS user_nsid, 'Canon EOS "5D"' AS capture_device,
+    MAP {'cat': 0.8::FLOAT, 'black dog': 0.6::FLOAT} AS autotags,
+    [{'woeid': 1, 'name': 'Tokyo', 'type': 'Town'},
+     {'woeid': 23424856, 'name': 'Japan', 'type': 'Country'}] AS places, 1 AS shard
+UNION ALL BY NAME
+SELECT 1 AS line_number, 11 AS photo_id, 'by-nc-nd' AS license, 'video' AS media_kind,
+    179.5 AS longitude, -17.0 AS latitude, 3 AS accuracy,
+    TIMESTAMP '2012-12-31 23:59:59' AS date_taken, TIMESTAMP '1970-01-01' AS date_uploaded,
+    ['cat', 'dog'] AS user_tags, 'all' AS user_nsid, 'all' AS capture_device,
+    MAP {'dog': 1.0::FLOAT} AS autotags,
+    [{'woeid': 7, 'name': 'Japan', 'type': 'Town'},
+     {'woeid': 8, 'name': 'Fiji', 'type': 'Country'}] AS places, 2 AS shard
+UNION ALL BY NAME
+SELECT 2 AS line_number, 12 AS photo_id, 'by-nc-sa' AS license, 'photo' AS media_kind, 3 AS shard
+UNION ALL BY NAME
+SELECT 3 AS line_number, 13 AS photo_id, 'by-nd' AS license, 'photo' AS media_kind,
+    -179.5 AS longitude, -17.0 AS latitude, 16 AS accuracy,
+    TIMESTAMP '2013-01-01' AS date_taken, 4 AS shard,
+    [{'woeid': 9, 'name': 'all', 'type': 'Country'}] AS places
+"""
+ALL = [10, 11, 12, 13]
+
+
+@pytest.fixture(scope="module")
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as made:
+        create_tables(made)
+        create_views(made)
+        made.execute(ROWS)
+        yield made
+
+
+def chosen(connection: duckdb.DuckDBPyConnection, **flags) -> list[int]:
+    condition = Selection(**flags).sql()
+    rows = connection.execute(f"SELECT photo_id FROM items WHERE {condition} ORDER BY photo_id")
+    return [row[0] for row in rows.fetchall()]
+
+
+def test_without_flags_everything_is_selected(connection):
+    assert Selection().sql() == "true"
+    assert chosen(connection) == ALL
+    assert Selection().conditions() == {}
+
+
+@pytest.mark.parametrize(
+    ("flags", "wanted"),
+    [
+        ({"where": "accuracy = 16"}, [10, 13]),
+        ({"where": "photo_id = 10 OR photo_id = 11"}, [10, 11]),
+        ({"where": "photo_id = 10 -- the first"}, [10]),
+        ({"license": ("by",)}, [10]),
+        ({"license": ("by-nd", "by-nc-nd")}, [11, 13]),
+        ({"commercial": True}, [10, 13]),
+        ({"derivatives": True}, [10, 12]),
+        ({"commercial": True, "derivatives": True}, [10]),
+        ({"media": "photo"}, [10, 12, 13]),
+        ({"media": "video"}, [11]),
+        ({"media": "all"}, ALL),
+        ({"bbox": "139,35,140,36"}, [10]),
+        ({"bbox": "139.5,35.6,139.5,35.6"}, [10]),
+        ({"bbox": " 139, 35, 140, 36 "}, [10]),
+        ({"bbox": "-180,-90,180,90"}, [10, 11, 13]),
+        ({"bbox": "170,-20,-170,-10"}, [11, 13]),
+        ({"bbox": "179.9,-20,-179,-10"}, [13]),
+        ({"bbox": "1e1,-9e1,1.8e2,-1e-5"}, [11]),
+        ({"country": "Japan"}, [10]),
+        ({"country": "jAPAN"}, [10]),
+        ({"country": "8"}, [11]),
+        ({"country": "1"}, []),
+        ({"place": "Japan"}, [10, 11]),
+        ({"place": "tokyo"}, [10]),
+        ({"place": "7"}, [11]),
+        ({"place": "99999999999999999999999"}, []),
+        ({"taken": "2012-02-16..2012-02-16"}, [10]),
+        ({"taken": "2012-01-01..2012-12-31"}, [10, 11]),
+        ({"taken": "2012-01-01..2012-12-31T23:59:59"}, [10]),
+        ({"taken": "..2012-12-30"}, [10]),
+        ({"taken": "2012-12-31.."}, [11, 13]),
+        ({"taken": "2013-01-01.."}, [13]),
+        ({"taken": "2012-02-16T09:56:37..2012-02-16T09:56:38"}, [10]),
+        ({"taken": "20120101..20121231"}, [10, 11]),
+        ({"uploaded": "..1970-01-01"}, [11]),
+        ({"uploaded": "2012-03-01..2012-03-01"}, [10]),
+        ({"uploaded": "2012-03-01T01:00:00+01:00.."}, [10]),
+        ({"tag": ("cat",)}, [11]),
+        ({"tag": ("Cat",)}, [10]),
+        ({"tag": ("o'neil",)}, [10]),
+        ({"tag": ("cat", "dog")}, [11]),
+        ({"tag": ("cat", "Cat")}, []),
+        ({"autotag": ("cat",)}, [10]),
+        ({"autotag": ("black dog",)}, [10]),
+        ({"autotag": ("cat>0.8",)}, []),
+        ({"autotag": ("cat>=0.8",)}, [10]),
+        ({"autotag": ("cat=0.8",)}, [10]),
+        ({"autotag": ("cat<=0.8",)}, [10]),
+        ({"autotag": ("cat < 0.81",)}, [10]),
+        ({"autotag": ("dog > .9",)}, [11]),
+        ({"autotag": ("!dog",)}, [10, 12, 13]),
+        ({"autotag": ("!cat>0.9",)}, ALL),
+        ({"autotag": ("!dog", "!cat")}, [12, 13]),
+        ({"user": "1@N00"}, [10]),
+        ({"user": "2@N00"}, []),
+        ({"device": 'canon eos "5d"'}, [10]),
+        ({"lines": "1-2"}, [11, 12]),
+        ({"lines": "3-"}, [13]),
+        ({"lines": "-1"}, [10, 11]),
+        ({"lines": "2-2"}, [12]),
+        ({"media": "photo", "license": ("by", "by-nc-nd"), "lines": "0-3"}, [10]),
+        ({"where": "photo_id = 10 OR photo_id = 11", "media": "video"}, [11]),
+        ({"where": ""}, ALL),
+    ],
+)
+def test_a_flag_selects_what_it_says(connection, flags, wanted):
+    assert chosen(connection, **flags) == wanted
+
+
+@pytest.mark.parametrize("flag", ["user", "device", "country", "place"])
+def test_a_name_that_is_all_is_a_name(connection, flag):
+    assert chosen(connection, **{flag: "all"}) == ([13] if flag in ("country", "place") else [11])
+
+
+@pytest.mark.parametrize("flag", ["tag", "autotag"])
+def test_a_tag_that_is_all_is_a_tag(connection, flag):
+    assert chosen(connection, **{flag: ("all",)}) == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"license": ("bye",)}, "Did you mean by?"),
+        ({"license": ("by", "by-nc-dn")}, "Did you mean by-nc-nd?"),
+        ({"license": ("BY-SA",)}, "by-sa"),
+        ({"license": ("gpl",)}, ", ".join(LICENSES)),
+        ({"media": "photos"}, "photo, video or all"),
+        ({"bbox": "1,2,3"}, "W,S,E,N"),
+        ({"bbox": "1,2,3,4,5"}, "W,S,E,N"),
+        ({"bbox": "a,b,c,d"}, "W,S,E,N"),
+        ({"bbox": "nan,0,1,1"}, "finite"),
+        ({"bbox": "0,0,inf,1"}, "finite"),
+        ({"bbox": "0,0,1e999,1"}, "finite"),
+        ({"bbox": "0,10,1,5"}, "south before north"),
+        ({"bbox": "0,-91,1,5"}, "from -90 to 90"),
+        ({"bbox": "-181,0,1,5"}, "from -180 to 180"),
+        ({"taken": "2012"}, "FROM..TO"),
+        ({"taken": ".."}, "FROM..TO"),
+        ({"taken": "2012-02-30.."}, "2012-02-16"),
+        ({"taken": "yesterday..today"}, "--taken"),
+        ({"taken": "2013-01-01..2012-01-01"}, "after TO"),
+        ({"uploaded": "x.."}, "--uploaded"),
+        ({"autotag": ("cat>2",)}, "from 0 to 1"),
+        ({"autotag": ("cat>-1",)}, "a score from 0 to 1"),
+        ({"autotag": ("cat>",)}, "a score from 0 to 1"),
+        ({"autotag": ("cat>0.5.5",)}, "no score"),
+        ({"autotag": (">0.5",)}, "a concept like"),
+        ({"autotag": ("!",)}, "a concept like"),
+        ({"autotag": ("cat==0.5",)}, "a concept like"),
+        ({"autotag": ("cat\n>0.5\n",)}, "a concept like"),
+        ({"lines": "5"}, "A-B"),
+        ({"lines": "-"}, "A-B"),
+        ({"lines": "9-3"}, "after B"),
+        ({"lines": "a-b"}, "A-B"),
+        ({"lines": "1-2\n"}, "A-B"),
+    ],
+)
+def test_a_bad_value_is_a_usage_error_that_says_what_is_expected(flags, said):
+    with pytest.raises(UsageError) as caught:
+        Selection(**flags).sql()
+    (flag,) = flags
+    assert str(caught.value).startswith(f"--{flag} ")
+    assert said in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+HOSTILE = [
+    "'; DROP TABLE items; --",
+    "' OR '1'='1",
+    "') OR true --",
+    "x' UNION SELECT 1 --",
+    "\\' OR 1=1 --",
+    "''",
+    "'",
+    '"; DELETE FROM items; --',
+    "/*",
+    "--",
+    ";",
+    "{0}",
+    "%s ? $1",
+    "x\n; DROP TABLE items",
+    "\u2019 OR 1=1",
+    "$$; DROP TABLE items; $$",
+    "E'\\'",
+    ")",
+]
+
+
+@pytest.mark.parametrize("flag", ["country", "place", "tag", "autotag", "user", "device"])
+def test_sql_in_a_text_flag_is_text(connection, flag):
+    for text in HOSTILE:
+        value = (text,) if flag in ("tag", "autotag") else text
+        try:
+            found = chosen(connection, **{flag: value})
+        except UsageError:
+            assert flag == "autotag", text  # comparisons are part of its form
+        else:
+            assert found == [], text
+        assert chosen(connection) == ALL, text
+
+
+@pytest.mark.parametrize("flag", ["license", "media", "bbox", "taken", "uploaded", "lines"])
+def test_sql_in_a_flag_of_a_fixed_form_is_refused(flag):
+    for text in HOSTILE:
+        value = (text,) if flag == "license" else text
+        with pytest.raises(UsageError):
+            Selection(**{flag: value}).sql()
+
+
+@pytest.mark.parametrize("text", ["'; DROP TABLE items; --", "O'Hara", "a\\b", "NUL\0", "ü\u2028x"])
+def test_a_hostile_value_that_is_in_the_catalog_is_found(connection, text):
+    connection.execute("BEGIN")
+    try:
+        connection.execute(
+            "UPDATE items SET user_nsid = $1, capture_device = $1, user_tags = [$1], "
+            "autotags = MAP {$1: 0.9::FLOAT}, "
+            "places = [{'woeid': 5, 'name': $1, 'type': 'Country'}] WHERE photo_id = 12",
+            [text],
+        )
+        for flag in ("user", "device", "country", "place"):
+            assert chosen(connection, **{flag: text}) == [12]
+        for flag in ("tag", "autotag"):
+            assert chosen(connection, **{flag: (text,)}) == [12]
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def test_conditions_are_told_by_their_flag():
+    selection = Selection(license=("by",), tag=("a", "b"))
+    assert list(selection.conditions()) == ["--license", "--tag"]
+    more = replace(selection, media="photo")
+    assert len(more.conditions()) == 3

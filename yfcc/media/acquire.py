@@ -1,0 +1,151 @@
+"""One item from the network: every source in turn, with patience, to a final result."""
+
+from __future__ import annotations
+
+from threading import Event
+from typing import Final
+
+from yfcc.media.attempt import Attempt, ErrorKind, Retry
+from yfcc.media.client import Client
+from yfcc.media.clock import Clock, SystemClock
+from yfcc.media.fetch import Fetcher
+from yfcc.media.gate import HostGate, interrupted
+from yfcc.media.locate import Candidate, Unusable, locate, plan_host_rules, plan_places
+from yfcc.media.placeholder import RepeatedDigest
+from yfcc.media.politeness import GatePolicy, Rate, backoff_s
+from yfcc.media.robots_book import RobotsBook
+from yfcc.media.settings import FetchSettings, Source
+from yfcc.media.settle import Acquired, settle
+from yfcc.media.sink import Sink
+from yfcc.model import Item, Outcome
+
+#: Nothing another source says could change these.
+_ENOUGH: Final = frozenset((Outcome.STORED, Outcome.REFUSED))
+
+
+def plan_policy(settings: FetchSettings, n_connections: int, rate: Rate | None) -> GatePolicy:
+    """How patient to be with a source."""
+    return GatePolicy(
+        max_in_flight=n_connections,
+        rate=rate,
+        backoff_s=settings.backoff_s,
+        backoff_cap_s=settings.backoff_cap_s,
+        max_pause_s=settings.max_pause_s,
+        max_connect_rounds=settings.max_connect_rounds,
+        max_forbidden_run=settings.max_forbidden_run,
+    )
+
+
+def _jitter(photo_id: int) -> float:
+    """Between 0.5 and 1.5, spread over items: those that failed together do not come together."""
+    return 0.5 + photo_id * 2_654_435_761 % 2**32 / 2**32
+
+
+class MediaClient:
+    """Fetches and checks items; all threads of a run share one.
+
+    Parameters
+    ----------
+    settings : FetchSettings
+    clock : Clock
+    stop_event : threading.Event
+        Set when the run is asked to stop.
+
+    Raises
+    ------
+    UsageError
+        A setting cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: FetchSettings,
+        clock: Clock | None = None,
+        stop_event: Event | None = None,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock or SystemClock()
+        self._stop = stop_event or Event()
+        self._places = plan_places(settings)
+        self._rules = plan_host_rules(settings, self._places)
+        self._client = Client(settings, self._rules, self._clock, self._stop)
+        robots = RobotsBook(self._client, self._rules, self._clock)
+        self._fetcher = Fetcher(settings, self._rules, self._client, robots, self._clock)
+        self._policy = plan_policy(settings, settings.s3_connections, None)
+        flickr_policy = plan_policy(settings, settings.flickr_connections, settings.flickr_rate)
+        s3_host = self._places.s3.origin.host
+        flickr_host = self._places.flickr.host if self._places.flickr else "Flickr"
+        self._gates = {
+            Source.S3: HostGate(s3_host, self._policy, self._clock, self._stop),
+            Source.FLICKR: HostGate(flickr_host, flickr_policy, self._clock, self._stop),
+        }
+
+    def acquire(self, item: Item, sink: Sink) -> Acquired:
+        """What became of an item; the bytes are in the sink if the outcome is ``stored``.
+
+        Raises
+        ------
+        RateLimitedError
+            A host wants more patience than allowed.
+        SourceUnreachable, SourceForbidden
+            A host cannot be reached, or answers nothing but 403.
+        InterruptedRun
+            The run was asked to stop while the item was under way.
+        TargetError
+            From the sink. After any of these the item stays untried.
+        """
+        attempts: list[Attempt] = []
+        for place in locate(item, self._places, self._rules):
+            if isinstance(place, Unusable):
+                attempts.append(_not_asked(place))
+                continue
+            self._try_candidate(place, item, sink, attempts)
+            if attempts[-1].outcome in _ENOUGH:
+                break
+        return settle(attempts)
+
+    def _try_candidate(
+        self, candidate: Candidate, item: Item, sink: Sink, attempts: list[Attempt]
+    ) -> None:
+        """Ask one URL until it gives a result that stays, or too often."""
+        gate = self._gates[candidate.source]
+        n_tries = 0
+        while True:
+            n_answers = gate.n_answers
+            attempt = self._fetcher.fetch(candidate, item, sink, gate)
+            if attempt.retry is Retry.NEVER:
+                attempts.append(attempt)
+                return
+            is_dark = (
+                attempt.retry is Retry.WITH_HOST and attempt.error_kind is not ErrorKind.STATUS
+            )
+            if is_dark and gate.n_answers == n_answers:
+                # Nobody reaches the host, so this says nothing about the item: the gate makes
+                # all wait, and ends the run if it stays so.
+                continue
+            attempts.append(attempt)
+            n_tries += 1
+            if n_tries >= self._settings.max_attempts:
+                return
+            if attempt.retry is Retry.AGAIN:
+                wait_s = backoff_s(self._policy, n_tries - 1) * _jitter(item.photo_id)
+                if self._clock.wait(self._stop, wait_s):
+                    raise interrupted()
+
+    def repeated_pictures(self) -> list[RepeatedDigest]:
+        """Pictures that so many items share that someone should look whether they are one."""
+        return self._fetcher.digests.alarms()
+
+    def close(self) -> None:
+        """Close all connections that are idle, and the others as they become so."""
+        self._client.close()
+
+
+def _not_asked(place: Unusable) -> Attempt:
+    return Attempt(
+        source=place.source,
+        url=place.url,
+        outcome=Outcome.BLOCKED,
+        error=place.reason,
+        was_sent=False,
+    )

@@ -1,0 +1,123 @@
+"""Where threads wait for their turn with a host."""
+
+from __future__ import annotations
+
+import signal
+from threading import Condition
+from threading import Event as StopEvent
+from typing import Final
+
+from yfcc.errors import InterruptedRun, RateLimitedError, SourceForbidden, SourceUnreachable
+from yfcc.media.clock import Clock
+from yfcc.media.politeness import (
+    ANSWERED,
+    Broken,
+    Event,
+    GatePolicy,
+    GateState,
+    Unconnected,
+    Verdict,
+    admit,
+    after,
+    is_at_rest,
+)
+
+#: How long a thread sleeps before it looks again whether the run is asked to stop.
+_LOOK_UP_S: Final = 0.25
+
+
+def interrupted() -> InterruptedRun:
+    """What to raise once the run is asked to stop; the caller knows by which signal."""
+    return InterruptedRun(signal.SIGINT)
+
+
+class HostGate:
+    """The turnstile before a host, shared by all threads.
+
+    Parameters
+    ----------
+    name : str
+        Of the host, for messages.
+    policy : GatePolicy
+    clock : Clock
+    stop : threading.Event
+        Set when the run is asked to stop.
+    """
+
+    def __init__(self, name: str, policy: GatePolicy, clock: Clock, stop: StopEvent) -> None:
+        self._name = name
+        self._policy = policy
+        self._clock = clock
+        self._stop = stop
+        self._turn = Condition()
+        self._state = GateState(n_allowed=float(policy.max_in_flight))
+        self._n_in_flight = 0
+        self._n_answers = 0
+
+    @property
+    def n_answers(self) -> int:
+        """Answers of any kind so far: proof that the host can be reached."""
+        return self._n_answers
+
+    def enter(self) -> float:
+        """Wait for a turn; every call must be followed by one of :meth:`leave`.
+
+        Returns
+        -------
+        float
+            Monotonic time of the start, to be handed to :meth:`leave`.
+
+        Raises
+        ------
+        RateLimitedError, SourceUnreachable, SourceForbidden
+            The host is not asked any more.
+        InterruptedRun
+            The run was asked to stop.
+        """
+        while True:
+            with self._turn:
+                self._check()
+                if self._n_in_flight >= int(self._state.n_allowed):
+                    self._turn.wait(_LOOK_UP_S)
+                    continue
+                now_s = self._clock.monotonic()
+                self._state, wait_s = admit(self._state, self._policy, now_s)
+                if wait_s <= 0.0:
+                    self._n_in_flight += 1
+                    return now_s
+            self._clock.wait(self._stop, wait_s)
+
+    def leave(self, event: Event, started_s: float) -> None:
+        """Say how it went, and let the next one in."""
+        with self._turn:
+            self._n_in_flight -= 1
+            if event is not ANSWERED or not is_at_rest(self._state, self._policy):
+                now_s = self._clock.monotonic()
+                self._state = after(self._state, self._policy, event, started_s, now_s)
+            if not isinstance(event, Unconnected | Broken):
+                self._n_answers += 1
+            self._turn.notify()
+
+    def _check(self) -> None:
+        if self._stop.is_set():
+            raise interrupted()
+        name = self._name
+        match self._state.verdict:
+            case Verdict.RATE_LIMITED:
+                limit_min = self._policy.max_pause_s / 60.0
+                raise RateLimitedError(
+                    f"{name}: asks for longer pauses than {limit_min:.0f} minutes; "
+                    "run it again later, what is stored is kept"
+                )
+            case Verdict.UNREACHABLE:
+                raise SourceUnreachable(
+                    f"{name}: no connection in {self._state.n_connect_rounds} rounds of attempts; "
+                    "check the network, then run it again: items not reached stay untried"
+                )
+            case Verdict.FORBIDDEN:
+                raise SourceForbidden(
+                    f"{name}: {self._state.n_forbidden} answers 403 in a row; the host seems to "
+                    "refuse this machine altogether, not single items"
+                )
+            case None:
+                pass

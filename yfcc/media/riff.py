@@ -1,0 +1,73 @@
+"""Walking RIFF files: AVI (Microsoft, OpenDML 1.02) and WebP (RFC 9649)."""
+
+from __future__ import annotations
+
+import struct
+from typing import Final
+
+from yfcc.media.facts import FlawedMedia, MediaFacts, damaged, truncated
+
+_CHUNK: Final = struct.Struct("<4sI4s")
+_SIZE: Final = struct.Struct("<II")
+_HEADER_BYTES: Final = 12
+
+#: Where an AVI's main header has the picture's size: RIFF, LIST hdrl, avih, 32 bytes in.
+_AVIH_AT: Final = 24
+_AVI_SIZE_AT: Final = 64
+
+
+def inspect_avi(view: memoryview) -> MediaFacts | FlawedMedia:
+    """Facts of an AVI, or what is wrong with it; large ones are several RIFF chunks in a row.
+
+    A length of 0 is left by recorders that were switched off: nothing can be checked then.
+    """
+    n_bytes = len(view)
+    at = 0
+    while at + _HEADER_BYTES <= n_bytes:
+        riff, length, kind = _CHUNK.unpack_from(view, at)
+        if riff != b"RIFF" or kind not in {b"AVI ", b"AVIX"}:
+            break
+        if length == 0:
+            at = n_bytes
+            break
+        if at + 8 + length > n_bytes:
+            return truncated("end of RIFF chunk", at + 8 + length, n_bytes)
+        at = min(n_bytes, at + 8 + length + length % 2)
+    width = height = 0
+    if n_bytes >= _AVI_SIZE_AT + 8 and bytes(view[_AVIH_AT : _AVIH_AT + 4]) == b"avih":
+        width, height = _SIZE.unpack_from(view, _AVI_SIZE_AT)
+    return MediaFacts(
+        "avi", "video/x-msvideo", width or None, height or None, n_trailing_bytes=n_bytes - at
+    )
+
+
+def inspect_webp(view: memoryview) -> MediaFacts | FlawedMedia:
+    """Facts of a WebP, or what is wrong with it."""
+    n_bytes = len(view)
+    _, length, _ = _CHUNK.unpack_from(view, 0)
+    end = 8 + length
+    if end > n_bytes:
+        return truncated("end of RIFF chunk", end, n_bytes)
+    if end < 30:
+        return damaged(f"RIFF chunk of {length} bytes has no picture")
+    width, height = _webp_size(view)
+    return MediaFacts("webp", "image/webp", width, height, n_trailing_bytes=n_bytes - end)
+
+
+def _webp_size(view: memoryview) -> tuple[int | None, int | None]:
+    match bytes(view[12:16]):
+        case b"VP8X":
+            return (
+                int.from_bytes(view[24:27], "little") + 1,
+                int.from_bytes(view[27:30], "little") + 1,
+            )
+        case b"VP8L":
+            bits = int.from_bytes(view[21:25], "little")
+            return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+        case b"VP8 ":
+            return (
+                int.from_bytes(view[26:28], "little") & 0x3FFF,
+                int.from_bytes(view[28:30], "little") & 0x3FFF,
+            )
+        case _:
+            return None, None

@@ -1,0 +1,193 @@
+"""What an answer's headers say about using its content.
+
+Read are ``X-Robots-Tag`` (a de-facto standard, with the words ``noai`` and ``noimageai`` that
+DeviantArt added), ``tdm-reservation`` and ``tdm-policy`` (W3C TDMRep, final report of 10 May
+2024) and ``Content-Usage`` (IETF AIPREF drafts attach and vocab; RFC 9651 dictionary).
+
+Whatever cannot be read and still has one of the words is taken as a refusal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+
+from yfcc.media.headers import Headers
+from yfcc.media.httpdate import parse_date
+
+#: Our product token, as in the User-Agent and in robots.txt.
+PRODUCT: Final = "yfcc"
+
+RIGHTS_HEADERS: Final = ("x-robots-tag", "tdm-reservation", "tdm-policy", "content-usage")
+
+_WORDS: Final = ("noai", "noimageai", "noindex", "noimageindex")
+
+#: ``none`` is short for ``noindex, nofollow``.
+_REFUSALS: Final = frozenset((*_WORDS, "none"))
+
+#: Names that mean every robot; ``robots`` is that of the HTML element, met in headers too.
+_EVERYONE: Final = frozenset(("*", "robots", PRODUCT))
+
+_TOKEN: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_BOT_NAME: Final = re.compile(r"\*|[a-z0-9][a-z0-9._/-]*(?: [a-z0-9._/-]+)*")
+_BLANKS: Final = " \t"
+
+#: Uses that keeping a copy for research serves, over the drafts' versions: today's ``train-ai``,
+#: and the wider and older names for training and for mining.
+_USES: Final = frozenset(("train-ai", "train-genai", "ai", "genai", "tdm", "bots"))
+_DENIALS: Final = frozenset(("n", "no", "?0"))
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What the headers of an answer, and of all redirects to it, say.
+
+    Attributes
+    ----------
+    refusal : str or None
+        The statement that asks not to store the content; None if there is none.
+    headers : mapping of str to str
+        The headers read, by lower-case name, as received; several values with ``, `` between.
+    """
+
+    refusal: str | None = None
+    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the content is not to be stored."""
+        return self.refusal is not None
+
+
+NO_RIGHTS: Final = Rights()
+
+
+def read_rights(headers: Headers, now_utc: datetime) -> Rights:
+    """What one answer says.
+
+    Parameters
+    ----------
+    headers : Headers
+    now_utc : datetime
+        To judge ``unavailable_after`` by.
+    """
+    received = {name: headers.all(name) for name in RIGHTS_HEADERS if name in headers}
+    if not received:
+        return NO_RIGHTS
+    refusal = (
+        _first(_robots_refusal(value, now_utc) for value in received.get("x-robots-tag", ()))
+        or _first(_tdm_refusal(value) for value in received.get("tdm-reservation", ()))
+        or _first(usage_refusal(value) for value in received.get("content-usage", ()))
+    )
+    joined = {name: ", ".join(values) for name, values in received.items()}
+    return Rights(refusal, MappingProxyType(joined))
+
+
+def combine_rights(earlier: Rights, later: Rights) -> Rights:
+    """The rights of two answers on one way; the most restrictive statement wins."""
+    if not later.headers and later.refusal is None:
+        return earlier
+    headers = dict(earlier.headers)
+    for name, value in later.headers.items():
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return Rights(earlier.refusal or later.refusal, MappingProxyType(headers))
+
+
+def _first(refusals: Iterable[str | None]) -> str | None:
+    return next((refusal for refusal in refusals if refusal is not None), None)
+
+
+def _robots_refusal(value: str, now_utc: datetime) -> str | None:
+    """The refusal in one ``X-Robots-Tag``, None if it has none for us.
+
+    A bot's name before a colon applies to all rules after it, also in the middle of a value.
+    """
+    statement = f"X-Robots-Tag: {value[:500]}"
+    pieces = [piece.strip(_BLANKS) for piece in value.lower().split(",")]
+    is_ours, i = True, 0
+    while i < len(pieces):
+        piece = pieces[i]
+        i += 1
+        bot, rule = _split_bot(piece)
+        if bot is not None:
+            is_ours = bot.partition("/")[0] in _EVERYONE
+        if rule.startswith("unavailable_after"):
+            is_past, n_more = _read_unavailable_after(rule, pieces[i:], now_utc)
+            i += n_more
+            if is_past and is_ours:
+                return statement
+        elif not _is_readable(rule):
+            if any(word in value.lower() for word in _WORDS):
+                return statement
+        elif is_ours and _is_refusal(rule):
+            return statement
+    return None
+
+
+def _split_bot(piece: str) -> tuple[str | None, str]:
+    """A bot's name, if the piece begins with one, and the rule."""
+    name, colon, rest = piece.partition(":")
+    name = name.strip(_BLANKS)
+    if not colon or name == "unavailable_after" or name.startswith("max-"):
+        return None, piece
+    # A rule's word in the place of a name is no name: leave the piece as it is, unreadable.
+    if _BOT_NAME.fullmatch(name) is None or any(word in name for word in _REFUSALS):
+        return None, piece
+    return name, rest.strip(_BLANKS)
+
+
+def _is_readable(rule: str) -> bool:
+    name, colon, _ = rule.partition(":")
+    if colon:
+        return name.strip(_BLANKS).startswith("max-")
+    return not rule or _TOKEN.fullmatch(rule) is not None
+
+
+def _is_refusal(rule: str) -> bool:
+    if ":" in rule:
+        return False  # max-image-preview:none
+    return rule in _REFUSALS or any(word in rule for word in _WORDS)
+
+
+def _read_unavailable_after(rule: str, rest: list[str], now_utc: datetime) -> tuple[bool, int]:
+    """Whether the date is past, or no date, and how many further pieces belong to it.
+
+    A date may have a comma after its day of the week.
+    """
+    text = rule.removeprefix("unavailable_after").strip(_BLANKS).removeprefix(":").strip(_BLANKS)
+    moment = parse_date(text)
+    if moment is not None:
+        return moment <= now_utc, 0
+    if rest and _WEEKDAY.fullmatch(text):
+        moment = parse_date(f"{text}, {rest[0]}")
+        if moment is not None:
+            return moment <= now_utc, 1
+    return True, 0
+
+
+_WEEKDAY: Final = re.compile(r"(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?")
+
+
+def _tdm_refusal(value: str) -> str | None:
+    """TDMRep: 1 reserves the rights, 0 does not, anything else says nothing."""
+    if any(piece.strip(_BLANKS) == "1" for piece in value.split(",")):
+        return f"tdm-reservation: {value[:500]}"
+    return None
+
+
+def usage_refusal(value: str) -> str | None:
+    """The refusal in one ``Content-Usage``, None if it has none.
+
+    Stricter than the drafts, where the last of equal keys wins and ``n`` has to be a token:
+    one denial is enough, however it is spelled.
+    """
+    for member in value.lower().split(","):
+        key, equals, preference = member.partition(";")[0].partition("=")
+        denial = preference.strip(" \t\"'")
+        if equals and key.strip(" \t\"'") in _USES and denial in _DENIALS:
+            return f"Content-Usage: {value[:500]}"
+    return None

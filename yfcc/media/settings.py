@@ -1,0 +1,111 @@
+"""All that a user can set about fetching, as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from yfcc.errors import UsageError
+from yfcc.media.placeholder import KNOWN_PLACEHOLDERS
+from yfcc.media.politeness import Rate
+
+
+class Source(StrEnum):
+    """Where media come from."""
+
+    S3 = "s3"
+    FLICKR = "flickr"
+
+
+#: Flickr's own limit for a video is 1 GB; nothing in the dataset is larger.
+DEFAULT_MAX_BYTES: Final = 2 * 2**30
+
+
+#: "A few requests a second" is what the dataset's readme and Flickr's own guideline allow.
+_FLICKR_RATE: Final = Rate(2.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchSettings:
+    """Settings of one run.
+
+    Attributes
+    ----------
+    sources : tuple of Source
+        In the order in which they are asked.
+    s3_endpoint, flickr_endpoint : str or None
+        Servers to ask instead of the public ones.
+    contact : str or None
+        Where the servers' owners find whoever runs this; part of the User-Agent.
+    max_bytes : int
+        Larger media are not stored.
+    connect_timeout_s, read_timeout_s, deadline_s : float
+        To a connection, between two packets, and for one attempt as a whole.
+    min_rate_bytes_s, min_rate_window_s : float
+        An attempt slower than this over a window is given up.
+    max_attempts : int
+        At each source, for what may go away by itself.
+    backoff_s, backoff_cap_s : float
+        First and longest pause where the server names none.
+    max_pause_s : float
+        A longer pause, or a longer sum of pauses without a success between, ends the run.
+    max_connect_rounds : int
+        Rounds of failing connections, each after a longer pause, until the run ends.
+    max_forbidden_run : int
+        Answers 403 in a row until the run ends.
+    s3_connections, flickr_connections : int
+        Connections at a time.
+    flickr_rate : Rate
+        For all Flickr hosts and threads of this process together.
+    ignore_opt_out : bool
+        Store what its headers ask not to store.
+    allow_private_hosts : bool
+        Connect to addresses that are not public, also where the user named no endpoint.
+    known_placeholders : frozenset of str
+        Digests (SHA-256 or MD5, lower-case hex) of pictures that stand for a missing photo.
+    """
+
+    sources: tuple[Source, ...] = (Source.S3,)
+    s3_endpoint: str | None = None
+    flickr_endpoint: str | None = None
+    contact: str | None = None
+    max_bytes: int = DEFAULT_MAX_BYTES
+    connect_timeout_s: float = 10.0
+    read_timeout_s: float = 30.0
+    deadline_s: float = 1800.0
+    min_rate_bytes_s: float = 1024.0
+    min_rate_window_s: float = 30.0
+    max_attempts: int = 3
+    backoff_s: float = 0.5
+    backoff_cap_s: float = 30.0
+    max_pause_s: float = 3600.0
+    max_connect_rounds: int = 6
+    max_forbidden_run: int = 100
+    s3_connections: int = 64
+    flickr_connections: int = 4
+    flickr_rate: Rate = _FLICKR_RATE
+    ignore_opt_out: bool = False
+    allow_private_hosts: bool = False
+    known_placeholders: frozenset[str] = KNOWN_PLACEHOLDERS
+
+
+def parse_sources(text: str) -> tuple[Source, ...]:
+    """Sources of a comma list, in its order.
+
+    Raises
+    ------
+    UsageError
+        A name that is no source.
+
+    Examples
+    --------
+    >>> [source.value for source in parse_sources("s3,flickr")]
+    ['s3', 'flickr']
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    known = {source.value: source for source in Source}
+    for name in names:
+        if name not in known:
+            raise UsageError(f"--from {text}: {name!r} is no source; expected s3, flickr or both")
+    return tuple(dict.fromkeys(known[name] for name in names))

@@ -1,0 +1,192 @@
+"""Reading the ledger: which lines of a shard's file count.
+
+A shard's file grows by *commits*. A commit is a number of records, one JSON line each, and then
+one line that seals them::
+
+    {"photo_id":6985418911,"outcome":"stored",…}
+    {"photo_id":6985418912,"outcome":"gone",…}
+    {"commit":{"n":2,"crc32":…,"counts":{"stored":812,"gone":40},"n_bytes":…}}
+
+``n`` and ``crc32`` are those of the sealed lines; ``counts`` says how many items of the shard
+have which latest outcome, and ``n_bytes`` what the stored ones weigh, so that the last line of
+each file is a summary of the whole mirror. The latest record of an item is the one that counts.
+
+Lines without a valid seal do not count: behind the last seal they are the torn end of a commit
+that was cut short, and the next writer cuts them off; before it they are damage, which ``verify``
+reports. Their items are simply unknown again, and found on disk or asked for by the next run.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+
+from yfcc.mirror.disk import target_errors
+from yfcc.mirror.layout import LEDGER, ledger_name, parse_ledger_name
+from yfcc.mirror.root import Mirror
+from yfcc.mirror.tree import list_names, read_file
+
+_SEAL: Final = b'{"commit":'
+
+#: Longer than any seal: a file's summary is within its last bytes.
+_TAIL_BYTES: Final = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """The line that ends a commit.
+
+    Attributes
+    ----------
+    n : int
+        Records in the commit.
+    crc32 : int
+        Of their lines, newlines included.
+    counts : mapping of str to int
+        Items of the shard by latest outcome, after this commit.
+    n_bytes : int
+        Bytes of the stored ones.
+    """
+
+    n: int
+    crc32: int
+    counts: Mapping[str, int]
+    n_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What counts in a shard's file.
+
+    Attributes
+    ----------
+    records : list of bytes
+        The sealed lines, in order, one element a commit.
+    end : int
+        Where the last valid commit ends: what follows is torn.
+    n_damaged_bytes : int
+        Bytes before ``end`` that belong to no valid commit.
+    """
+
+    records: list[bytes]
+    end: int
+    n_damaged_bytes: int
+
+    def iter_lines(self) -> Iterator[bytes]:
+        """The records' lines without newlines, oldest first."""
+        for sealed in self.records:
+            yield from sealed.split(b"\n")[:-1]
+
+
+def encode_seal(seal: Seal) -> bytes:
+    """The line that ends a commit, with its newline."""
+    return orjson.dumps({"commit": seal}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def decode_seal(line: bytes) -> Seal | None:
+    """The seal in a line, or None if it is none."""
+    try:
+        found = orjson.loads(line)["commit"]
+        return Seal(found["n"], found["crc32"], found["counts"], found["n_bytes"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return None
+
+
+def find_committed(content: bytes) -> Committed:
+    """The records that count in a shard's file."""
+    records: list[bytes] = []
+    start = end = n_valid_bytes = 0
+    while (sealed_end := _find_seal(content, start)) >= 0:
+        newline = content.find(b"\n", sealed_end)
+        if newline < 0:
+            break
+        sealed = content[start:sealed_end]
+        seal = decode_seal(content[sealed_end:newline])
+        if seal and seal.n == sealed.count(b"\n") and seal.crc32 == zlib.crc32(sealed):
+            records.append(sealed)
+            end = newline + 1
+            n_valid_bytes += end - start
+        start = newline + 1
+    return Committed(records, end, end - n_valid_bytes)
+
+
+def seal_lines(lines: bytes) -> bytes:
+    """One commit that holds all of a shard's records, given as lines, oldest first."""
+    latest = {found["photo_id"]: found for found in map(orjson.loads, lines.split(b"\n")[:-1])}
+    counts = Counter(str(found["outcome"]) for found in latest.values())
+    n_bytes = sum(found["n_bytes"] or 0 for found in latest.values())
+    return lines + encode_seal(Seal(lines.count(b"\n"), zlib.crc32(lines), counts, n_bytes))
+
+
+def _find_seal(content: bytes, start: int) -> int:
+    """Position of the next line that looks like a seal, or -1."""
+    if content.startswith(_SEAL, start):
+        return start
+    before = content.find(b"\n" + _SEAL, start)
+    return before + 1 if before >= 0 else -1
+
+
+def read_shard(mirror: Mirror, shard: int) -> bytes:
+    """Content of a shard's file; empty if there is none.
+
+    Raises
+    ------
+    TargetError
+        It cannot be read.
+    """
+    with target_errors(f"read {mirror.name(LEDGER, ledger_name(shard))}"):
+        ledger_fd = mirror.open_directory(LEDGER)
+        try:
+            with suppress(FileNotFoundError):
+                return read_file(mirror.disk, ledger_fd, ledger_name(shard))
+            return b""
+        finally:
+            os.close(ledger_fd)
+
+
+def read_last_seal(mirror: Mirror, shard: int) -> Seal | None:
+    """The summary at the end of a shard's file; None if nothing was committed.
+
+    One small read, unless the end is torn. The records are taken at their word.
+    """
+    with target_errors(f"read {mirror.name(LEDGER, ledger_name(shard))}"):
+        ledger_fd = mirror.open_directory(LEDGER)
+        try:
+            fd = mirror.disk.open(ledger_name(shard), os.O_RDONLY | os.O_NOFOLLOW, dir_fd=ledger_fd)
+        except FileNotFoundError:
+            return None
+        finally:
+            os.close(ledger_fd)
+        try:
+            tail = os.pread(fd, _TAIL_BYTES, max(0, os.fstat(fd).st_size - _TAIL_BYTES))
+        finally:
+            os.close(fd)
+    if tail.endswith(b"\n"):
+        seal = decode_seal(tail[tail.rfind(b"\n", 0, -1) + 1 :])
+        if seal is not None:
+            return seal
+    return _last_valid_seal(read_shard(mirror, shard))
+
+
+def _last_valid_seal(content: bytes) -> Seal | None:
+    end = find_committed(content).end
+    return decode_seal(content[content.rfind(b"\n", 0, end - 1) + 1 : end]) if end else None
+
+
+def list_shards(mirror: Mirror) -> list[int]:
+    """Shards that have a ledger file, ascending."""
+    with target_errors(f"read {mirror.name(LEDGER)}"):
+        ledger_fd = mirror.open_directory(LEDGER)
+        try:
+            names = list_names(ledger_fd)
+        finally:
+            os.close(ledger_fd)
+    shards = (parse_ledger_name(name) for name in names)
+    return sorted(shard for shard in shards if shard is not None)

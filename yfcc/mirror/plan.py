@@ -1,0 +1,93 @@
+"""What a run is to do: how many items of which shards, and in what portions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from yfcc.mirror.shards import format_shards
+from yfcc.model import Item
+
+#: Selected items asked of the source at a time: bounds what it holds in memory.
+ITEMS_A_WAVE: Final = 50_000
+
+
+class ItemSource(Protocol):
+    """Where the selected items come from: a selection over a catalog."""
+
+    def count_by_shard(self) -> Mapping[int, int]:
+        """Number of selected items of each shard that has any."""
+
+    def iter_items(self, shards: Sequence[int]) -> Iterator[list[Item]]:
+        """Selected items of some shards, in batches.
+
+        Best ordered by shard and within it by the first six digits of the id: then few shards
+        are open at a time, and a directory's files are made durable together. Any order works.
+        Called once for each wave, from one thread, which is not the caller's of the run.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadPlan:
+    """The work of a run.
+
+    Attributes
+    ----------
+    counts : mapping of int to int
+        Selected items by shard, shards without any left out.
+    waves : tuple of tuple of int
+        The shards, ascending, in portions.
+    """
+
+    counts: Mapping[int, int]
+    waves: tuple[tuple[int, ...], ...]
+
+    @property
+    def n_selected(self) -> int:
+        """Selected items."""
+        return sum(self.counts.values())
+
+    @property
+    def shards(self) -> frozenset[int]:
+        """Shards with selected items."""
+        return frozenset(self.counts)
+
+    def describe_shards(self) -> str:
+        """The shards as a list of ranges."""
+        return format_shards(self.counts)
+
+
+def plan_download(
+    counts: Mapping[int, int],
+    shards: frozenset[int] | None = None,
+    items_a_wave: int = ITEMS_A_WAVE,
+) -> DownloadPlan:
+    """Plan a run over the shards that have selected items.
+
+    Parameters
+    ----------
+    counts : mapping of int to int
+        Selected items by shard.
+    shards : frozenset of int, optional
+        Only these.
+    items_a_wave : int
+        A wave has at most as many selected items, or one shard.
+    """
+    chosen = {
+        shard: counts[shard]
+        for shard in sorted(counts)
+        if counts[shard] > 0 and (shards is None or shard in shards)
+    }
+    waves: list[tuple[int, ...]] = []
+    wave: list[int] = []
+    n_items = 0
+    for shard, n_selected in chosen.items():
+        if wave and n_items + n_selected > items_a_wave:
+            waves.append(tuple(wave))
+            wave, n_items = [], 0
+        wave.append(shard)
+        n_items += n_selected
+    if wave:
+        waves.append(tuple(wave))
+    return DownloadPlan(chosen, tuple(waves))

@@ -1,0 +1,125 @@
+"""Taking back what is damaged, so that the next download fetches it anew."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from yfcc.mirror.appending import ShardLedger
+from yfcc.mirror.claim import Claim, claim_shards
+from yfcc.mirror.clock import Clock, SystemClock, format_utc
+from yfcc.mirror.disk import target_errors
+from yfcc.mirror.layout import LEDGER, TMP, document_name, extension_in, ledger_name, media_name
+from yfcc.mirror.ledger import find_committed, read_shard, seal_lines
+from yfcc.mirror.record import Record
+from yfcc.mirror.root import Mirror
+from yfcc.mirror.run import make_run_id
+from yfcc.mirror.store import LocalStore
+from yfcc.mirror.tree import replace_file
+from yfcc.mirror.verify import Damage, Problem, VerifySummary, check_stored, verify_mirror
+from yfcc.model import Outcome
+
+
+def repair_mirror(
+    mirror: Mirror,
+    shards: Iterable[int] | None = None,
+    n_workers: int = 2,
+    report: Callable[[VerifySummary], None] | None = None,
+    clock: Clock | None = None,
+) -> VerifySummary:
+    """Verify a mirror and take back what is damaged.
+
+    A damaged item gets a record ``failed`` that says why, then its files are removed. A ledger
+    file keeps its sealed commits only; items that lose their records that way are found on disk
+    by the next download.
+
+    Parameters
+    ----------
+    mirror, shards, n_workers, report
+        As for :func:`~yfcc.mirror.verify.verify_mirror`.
+    clock : Clock, optional
+        The time.
+
+    Raises
+    ------
+    LockedError
+        A run is writing to a damaged shard.
+    TargetError
+        The disk cannot be read or written.
+    """
+    summary = verify_mirror(mirror, shards, n_workers, report)
+    by_shard: dict[int, list[Damage]] = defaultdict(list)
+    for damage in summary.damages:
+        by_shard[damage.shard].append(damage)
+    if not by_shard:
+        return summary
+    clock = clock or SystemClock()
+    now = format_utc(clock.now_utc())
+    run_id = make_run_id(clock.now_utc())
+    with claim_shards(mirror, frozenset(by_shard), run_id, now) as claim:
+        for shard, damages in sorted(by_shard.items()):
+            summary.n_repaired += _repair_shard(mirror, claim, shard, damages, now)
+    return summary
+
+
+def _repair_shard(mirror: Mirror, claim: Claim, shard: int, damages: list[Damage], now: str) -> int:
+    """Take back a shard's damaged items; how many there were."""
+    if any(damage.problem is Problem.LEDGER_DAMAGED for damage in damages):
+        _keep_sealed_commits(mirror, claim, shard)
+    store = LocalStore(mirror, claim.run_id)
+    ledger = ShardLedger(mirror, shard, claim.check)
+    # Looked at once more: a run may have fetched it anew before the shard was held.
+    confirmed = [
+        damage
+        for found in damages
+        if found.record is not None
+        and ledger.outcome_of(found.record.photo_id) is Outcome.STORED
+        and (damage := check_stored(store, found.record)) is not None
+    ]
+    taken_back = [_take_back(damage, claim.run_id, now) for damage in confirmed]
+    if taken_back:
+        ledger.append(taken_back)
+    for damage in confirmed:
+        if damage.record is not None:
+            store.remove(damage.record.photo_id, _names(damage.record))
+    return len(taken_back)
+
+
+def _take_back(damage: Damage, run_id: str, now: str) -> Record:
+    if damage.record is None:
+        raise ValueError(f"no item to take back: {damage.describe()}")
+    return replace(
+        damage.record,
+        outcome=Outcome.FAILED,
+        path=None,
+        n_bytes=None,
+        sha256=None,
+        fetched_at=now,
+        run_id=run_id,
+        last_error=f"verify: {damage.describe()}",
+    )
+
+
+def _names(record: Record) -> tuple[str, ...]:
+    """An item's files, the JSON last: until then it names the other."""
+    extension = extension_in(record.path or "", record.photo_id)
+    document = document_name(record.photo_id)
+    return (document,) if extension is None else (media_name(record.photo_id, extension), document)
+
+
+def _keep_sealed_commits(mirror: Mirror, claim: Claim, shard: int) -> None:
+    """Write a shard's file anew, as one commit, without the bytes that no seal covers."""
+    content = seal_lines(b"".join(find_committed(read_shard(mirror, shard)).records))
+    claim.check()
+    with target_errors(f"write {mirror.name(LEDGER, ledger_name(shard))}"):
+        tmp_fd = mirror.open_directory(TMP, claim.run_id)
+        try:
+            ledger_fd = mirror.open_directory(LEDGER)
+            try:
+                replace_file(mirror.disk, tmp_fd, ledger_fd, ledger_name(shard), content)
+            finally:
+                os.close(ledger_fd)
+        finally:
+            os.close(tmp_fd)

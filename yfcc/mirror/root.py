@@ -1,0 +1,198 @@
+"""A mirror's root: made once, opened often."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+import orjson
+
+from yfcc.errors import TargetError, UsageError
+from yfcc.mirror.clock import Clock, SystemClock, format_utc
+from yfcc.mirror.disk import Disk, target_errors
+from yfcc.mirror.layout import (
+    LEDGER,
+    LOCKS,
+    MEDIA,
+    MIRROR_FILE,
+    PART_SUFFIX,
+    RUNS,
+    TMP,
+)
+from yfcc.mirror.tree import (
+    PUBLIC_FILE_MODE,
+    create_directory,
+    open_directory,
+    read_file,
+    write_durably,
+)
+from yfcc.model import N_SHARDS
+
+#: Version of the layout and of the records; another one is refused.
+FORMAT: Final = 1
+
+#: What file systems without hard links (exFAT) answer.
+_NO_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS})
+
+
+@dataclass(slots=True)
+class Mirror:
+    """An open mirror on a local disk.
+
+    Use it as a context manager, or call :meth:`close`.
+
+    Attributes
+    ----------
+    root : Path
+        As the user named it, for messages.
+    fd : int
+        Descriptor of the root: every access starts here.
+    disk : Disk
+        The disk's operations.
+    """
+
+    root: Path
+    fd: int
+    disk: Disk
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def open_directory(self, *parts: str, create: bool = False) -> int:
+        """Descriptor of a directory below the root, links refused; the caller closes it."""
+        return open_directory(self.disk, self.fd, parts, create=create)
+
+    def name(self, *parts: str) -> str:
+        """Path of something in the mirror, for messages."""
+        return str(self.root.joinpath(*parts))
+
+
+def open_mirror(root: Path, disk: Disk | None = None) -> Mirror:
+    """Open a mirror that exists; nothing is written.
+
+    Raises
+    ------
+    UsageError
+        No mirror is there, or one of another format.
+    TargetError
+        It cannot be read.
+    """
+    disk = disk or Disk()
+    try:
+        fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UsageError(f"no mirror at {root}: make one with `yfcc download`") from error
+    except OSError as error:
+        raise TargetError(f"open mirror {root}: {error.strerror}") from error
+    mirror = Mirror(root, fd, disk)
+    with ExitStack() as on_error:
+        on_error.callback(mirror.close)
+        with target_errors(f"read {mirror.name(MIRROR_FILE)}"):
+            try:
+                content = read_file(disk, fd, MIRROR_FILE)
+            except FileNotFoundError as error:
+                raise UsageError(
+                    f"{root} is no mirror: it has no {MIRROR_FILE}; make one with `yfcc download`"
+                ) from error
+        _check_format(root, content)
+        on_error.pop_all()
+    return mirror
+
+
+def create_mirror(root: Path, disk: Disk | None = None, clock: Clock | None = None) -> Mirror:
+    """Open a mirror; make it first, durably, if none is there.
+
+    Raises
+    ------
+    UsageError
+        A mirror of another format is there.
+    TargetError
+        The place cannot be written.
+    """
+    disk = disk or Disk()
+    if not root.joinpath(MIRROR_FILE).exists():
+        with target_errors(f"create mirror {root}"):
+            _make_root(root, disk, clock or SystemClock())
+    return open_mirror(root, disk)
+
+
+def _make_root(root: Path, disk: Disk, clock: Clock) -> None:
+    missing = [path for path in (root, *root.parents) if not path.exists()]
+    for path in reversed(missing):
+        path.mkdir(exist_ok=True)
+        _sync_path(path.parent, disk)
+    fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for parts in ((MEDIA,), (LEDGER,), (LEDGER, RUNS), (LEDGER, LOCKS), (TMP,)):
+            create_directory(disk, fd, parts)
+        content = orjson.dumps(
+            {"format": FORMAT, "n_shards": N_SHARDS, "created": format_utc(clock.now_utc())},
+            option=orjson.OPT_APPEND_NEWLINE,
+        )
+        _write_once(disk, fd, content)
+    finally:
+        os.close(fd)
+
+
+def _write_once(disk: Disk, root_fd: int, content: bytes) -> None:
+    """Write ``mirror.json`` unless another run was faster: its inode never changes.
+
+    The file doubles as the mutex of :mod:`yfcc.mirror.claim`, hence the link, which never
+    replaces, instead of a rename, which does.
+    """
+    part = f".{secrets.token_hex(4)}{PART_SUFFIX}"
+    write_durably(disk, root_fd, part, content, mode=PUBLIC_FILE_MODE)
+    try:
+        disk.link(part, MIRROR_FILE, dir_fd=root_fd)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        disk.rename(part, MIRROR_FILE, from_fd=root_fd, to_fd=root_fd)
+    finally:
+        with suppress(FileNotFoundError):  # renamed
+            disk.unlink(part, dir_fd=root_fd)
+    disk.fsync(root_fd)
+
+
+def _sync_path(path: Path, disk: Disk) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        disk.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _check_format(root: Path, content: bytes) -> None:
+    try:
+        described = orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise UsageError(
+            f"{root / MIRROR_FILE} is damaged (no JSON, {len(content)} bytes); put back a copy of "
+            f'it, or write {{"format":{FORMAT},"n_shards":{N_SHARDS}}}'
+        ) from error
+    found = (
+        (described.get("format"), described.get("n_shards"))
+        if isinstance(described, dict)
+        else None
+    )
+    if found != (FORMAT, N_SHARDS):
+        raise UsageError(
+            f"{root} has format and shards {found}, this version of yfcc reads "
+            f"{(FORMAT, N_SHARDS)}: use the version that made it"
+        )

@@ -1,0 +1,207 @@
+"""Counting a run: every selected item has one outcome, or was not tried yet."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from yfcc.errors import YfccError
+from yfcc.model import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class RunProgress:
+    """How far a run is; what counts here is durable.
+
+    Attributes
+    ----------
+    n_selected : int
+        Items the run was asked for.
+    outcomes : mapping of Outcome to int
+        Those with an outcome, this run's and earlier ones'.
+    not_yet_tried : int
+        The rest.
+    n_bytes : int
+        Bytes of media stored by this run.
+    n_adopted : int
+        Items found whole on disk without a record, counted as already stored.
+    elapsed_s : float
+        Seconds since the run began.
+    """
+
+    n_selected: int
+    outcomes: Mapping[Outcome, int]
+    not_yet_tried: int
+    n_bytes: int
+    n_adopted: int
+    elapsed_s: float
+
+
+class RunTotals:
+    """The counts of a run under way, added to by many threads.
+
+    Parameters
+    ----------
+    n_selected : int
+        Items the run was asked for.
+    """
+
+    def __init__(self, n_selected: int) -> None:
+        self.n_selected = n_selected
+        self._lock = threading.Lock()
+        self._outcomes: Counter[Outcome] = Counter()
+        self._n_bytes = 0
+        self._n_adopted = 0
+
+    def add(self, outcomes: Counter[Outcome], n_bytes: int = 0, n_adopted: int = 0) -> None:
+        """Count items whose outcomes are durable."""
+        with self._lock:
+            self._outcomes.update(outcomes)
+            self._n_bytes += n_bytes
+            self._n_adopted += n_adopted
+
+    def snapshot(self, elapsed_s: float = 0.0) -> RunProgress:
+        """The counts of this moment."""
+        with self._lock:
+            outcomes = dict(sorted(self._outcomes.items()))
+            n_bytes, n_adopted = self._n_bytes, self._n_adopted
+        not_yet_tried = self.n_selected - sum(outcomes.values())
+        return RunProgress(self.n_selected, outcomes, not_yet_tried, n_bytes, n_adopted, elapsed_s)
+
+
+class RunEnd(StrEnum):
+    """How a run came to its end."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    INTERRUPTED = "interrupted"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What a run was asked, so that others can ask the same.
+
+    Attributes
+    ----------
+    catalog : str
+        Fingerprint of the catalog.
+    selection_sql : str
+        The selection, as SQL.
+    sources : tuple of str
+        Where bytes may come from, in order.
+    tool_version : str
+        Version of yfcc.
+    ignore_opt_out : bool
+        Whether opt-out headers were ignored.
+    command : str
+        The command line.
+    """
+
+    catalog: str
+    selection_sql: str
+    sources: tuple[str, ...]
+    tool_version: str
+    ignore_opt_out: bool = False
+    command: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What came of a run.
+
+    Attributes
+    ----------
+    run_id : str
+        Sorts by time.
+    fingerprint : Fingerprint
+        What was asked.
+    shards : str
+        Where, as a list of ranges.
+    started, ended : str
+        UTC, ISO 8601; ``ended`` is empty while the run lasts, and for ever if it was killed.
+    end : RunEnd
+        ``finished``, ``interrupted`` by the user, or ``stopped`` by an error.
+    n_selected : int
+        Items the run was asked for.
+    outcomes : mapping of str to int
+        Items with an outcome. ``stored`` counts this run's, ``already_stored`` earlier ones;
+        other final outcomes count whether they are new or known.
+    not_yet_tried : int
+        Items without one.
+    n_bytes : int
+        Bytes of media stored by this run.
+    n_adopted : int
+        Of the already stored, those whose record was missing.
+    n_dropped : int
+        Threads that did not end in time after an interruption. They can no longer change the
+        mirror, but keep the interpreter from exiting until they end.
+    exit_code : int or None
+        What the command exits with; None while the run lasts.
+    error : str or None
+        What stopped it.
+    """
+
+    run_id: str
+    fingerprint: Fingerprint
+    shards: str
+    started: str
+    ended: str
+    end: RunEnd
+    n_selected: int
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+    not_yet_tried: int = 0
+    n_bytes: int = 0
+    n_adopted: int = 0
+    n_dropped: int = 0
+    exit_code: int | None = None
+    error: str | None = None
+
+    def check(self) -> None:
+        """Make sure that every selected item is accounted for.
+
+        Raises
+        ------
+        YfccError
+            ``selected = sum of outcomes + not yet tried`` does not hold, or a finished run left
+            items untried.
+        """
+        n_with_outcome = sum(self.outcomes.values())
+        adds_up = self.n_selected == n_with_outcome + self.not_yet_tried
+        if not adds_up or self.not_yet_tried < 0:
+            raise YfccError(
+                f"the counts of run {self.run_id} do not add up: {self.n_selected} selected, "
+                f"{n_with_outcome} with an outcome, {self.not_yet_tried} not yet tried; this is "
+                "an error in yfcc, please report it"
+            )
+        if self.end is RunEnd.FINISHED and self.not_yet_tried:
+            raise YfccError(
+                f"run {self.run_id} finished, but {self.not_yet_tried} of {self.n_selected} items "
+                "were not tried; this is an error in yfcc, please report it"
+            )
+
+
+def decide_exit_code(
+    outcomes: Mapping[Outcome, int], error: BaseException | None, signal_number: int | None
+) -> int:
+    """Exit code of a run.
+
+    Parameters
+    ----------
+    outcomes : mapping of Outcome to int
+        Items by outcome.
+    error : BaseException or None
+        What stopped the run.
+    signal_number : int or None
+        The signal that interrupted it.
+    """
+    if isinstance(error, YfccError):
+        return error.exit_code
+    if error is not None:
+        return YfccError.exit_code
+    if signal_number is not None:
+        return 128 + signal_number
+    return 3 if outcomes.get(Outcome.FAILED) else 0
