@@ -183,9 +183,7 @@ bots = st.sampled_from(["googlebot", "bingbot", "Otherbot/2.0"])
 def test_a_word_for_everyone_refuses_wherever_it_stands(
     others: list[str], word: str, before: str, after: str, data: st.DataObject
 ) -> None:
-    spelled = "".join(
-        letter.upper() if data.draw(st.booleans()) else letter for letter in word
-    )
+    spelled = "".join(letter.upper() if data.draw(st.booleans()) else letter for letter in word)
     place = data.draw(st.integers(0, len(others)))
     pieces = [*others[:place], before + spelled + after, *others[place:]]
     assert robots(",".join(pieces)).is_refused

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from typing import Final
@@ -25,6 +26,9 @@ _3G2: Final = ("3g2", "video/3gpp2")
 
 #: Major brands that are pictures, not films.
 _PICTURES: Final = frozenset((b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1", b"avif"))
+
+#: Letters, digits and little else; QuickTime begins the names of texts with a copyright sign.
+_KIND: Final = re.compile(rb"[A-Za-z0-9 _.\xa9-]{4}")
 
 #: More boxes than this are an attack: even fragmented films have a few thousand.
 _MAX_BOXES: Final = 200_000
@@ -82,8 +86,7 @@ def _is_complete(seen: dict[bytes, tuple[int, int]]) -> bool:
 
 
 def _looks_like_box(kind: bytes | memoryview) -> bool:
-    # 0xA9 is the copyright sign with which QuickTime begins the names of texts.
-    return len(kind) == 4 and all(0x20 <= byte < 0x7F or byte == 0xA9 for byte in kind)
+    return _KIND.fullmatch(kind) is not None
 
 
 def _read_box(view: memoryview, at: int, end: int) -> tuple[bytes, int, int] | FlawedMedia:

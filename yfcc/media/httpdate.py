@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from email.utils import mktime_tz, parsedate_tz
+from email.utils import parsedate_to_datetime
 
 
 def parse_date(text: str) -> datetime | None:
@@ -13,15 +13,13 @@ def parse_date(text: str) -> datetime | None:
     and 850, and ISO 8601. A date without a zone is taken as UTC.
     """
     text = text.strip()
-    try:
-        fields = parsedate_tz(text)
-        if fields is not None:
-            return datetime.fromtimestamp(mktime_tz(fields), UTC)
-        moment = datetime.fromisoformat(text)
-    # parsedate_tz has raised each of these on odd input (bpo-30681, gh-89164).
-    except (ValueError, TypeError, IndexError, OverflowError, OSError):
-        return None
-    try:
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except OverflowError:
-        return None
+    for parse in (parsedate_to_datetime, datetime.fromisoformat):
+        try:
+            moment = parse(text)
+            if moment.tzinfo is None:
+                return moment.replace(tzinfo=UTC)
+            return moment.astimezone(UTC)
+        # email.utils has raised each of these on odd input (bpo-30681, gh-89164).
+        except (ValueError, TypeError, IndexError, OverflowError):
+            continue
+    return None

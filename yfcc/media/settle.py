@@ -46,8 +46,8 @@ class Acquired:
         Times that a URL was asked, redirects not counted.
     first_error, last_error : str or None
         What went wrong first and last; ``last_error`` is None if ``stored``.
-    content_type, extension, width, height, n_trailing_bytes
-        Of the bytes themselves.
+    content_type, extension, width, height, n_trailing_bytes, has_zero_run
+        Of the bytes themselves, see :class:`yfcc.media.facts.MediaFacts`.
     n_bytes, sha256, md5
         Of what the sink holds.
     rights : mapping of str to str
@@ -68,6 +68,7 @@ class Acquired:
     width: int | None
     height: int | None
     n_trailing_bytes: int | None
+    has_zero_run: bool
     n_bytes: int | None
     sha256: str | None
     md5: str | None
@@ -111,6 +112,7 @@ def settle(attempts: Sequence[Attempt]) -> Acquired:
         width=facts.width if facts else None,
         height=facts.height if facts else None,
         n_trailing_bytes=facts.n_trailing_bytes if facts else None,
+        has_zero_run=facts is not None and facts.has_zero_run,
         n_bytes=decisive.n_bytes,
         sha256=decisive.sha256,
         md5=decisive.md5,

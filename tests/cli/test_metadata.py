@@ -1,0 +1,156 @@
+"""``yfcc metadata``, as a user meets it: sources, messages, exit codes."""
+
+from __future__ import annotations
+
+import bz2
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import RunYfcc, SampleAt
+from yfcc.demo.serve import EmbeddedServers, ServerSettings
+
+
+def test_a_catalog_comes_from_an_s3_bucket(
+    run_yfcc: RunYfcc, servers: EmbeddedServers, sample: SampleAt, tmp_path: Path
+) -> None:
+    done = run_yfcc(
+        *("metadata", "--source", "s3://yfcc100m-metadata/v2", "--json"),
+        AWS_ENDPOINT_URL_S3=servers.s3_endpoint,
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["n_items"] == sample.sample.n_items
+    for counts in told["files"].values():
+        n_told = counts["n_joined"] + counts["n_orphans"] + counts["n_rejected"]
+        assert counts["n_lines"] == n_told
+    assert (tmp_path / "catalog.duckdb").exists()
+
+
+def test_without_a_source_the_command_says_which_there_are(run_yfcc: RunYfcc) -> None:
+    done = run_yfcc("metadata")
+    assert done.returncode == 2
+    for word in ("demo", "s3://BUCKET", "s3://mmcommons", "DIRECTORY"):
+        assert word in done.stderr
+
+
+def test_settings_come_from_flag_then_variable_then_file(
+    run_yfcc: RunYfcc, sample: SampleAt, tmp_path: Path
+) -> None:
+    source = sample.directory / "buckets" / "yfcc100m-metadata" / "v2"
+    (tmp_path / "yfcc.toml").write_text(f'source = "{source}"\ncatalog = "file.duckdb"\n')
+    assert run_yfcc("metadata", "--quiet").returncode == 0
+    assert run_yfcc("metadata", "--quiet", YFCC_CATALOG="variable.duckdb").returncode == 0
+    assert run_yfcc("metadata", "--quiet", "--catalog", "flag.duckdb").returncode == 0
+    found = {path.name for path in tmp_path.glob("*.duckdb")}
+    assert found == {"file.duckdb", "variable.duckdb", "flag.duckdb"}
+
+
+def test_a_settings_file_that_is_no_toml_is_named(run_yfcc: RunYfcc, tmp_path: Path) -> None:
+    (tmp_path / "yfcc.toml").write_text("catalog = ")
+    done = run_yfcc("metadata")
+    assert done.returncode == 2
+    assert "yfcc.toml" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("s3://no-such-bucket/v2", "no such bucket"),
+        ("s3://locked/v2", "permission denied"),
+        ("s3://yfcc100m-metadata/v9", "yfcc100m_dataset.bz2"),
+        ("/no/such/directory", "no such directory"),
+    ],
+)
+def test_a_source_that_cannot_be_read_is_exit_4(
+    source: str, says: str, run_yfcc: RunYfcc, sample: SampleAt, tmp_path: Path
+) -> None:
+    (sample.directory / "buckets" / "locked" / "v2").mkdir(parents=True, exist_ok=True)
+    settings = ServerSettings(access_denied_buckets=frozenset({"locked"}))
+    with EmbeddedServers(sample.directory, settings) as servers:
+        done = run_yfcc("metadata", "--source", source, AWS_ENDPOINT_URL_S3=servers.s3_endpoint)
+    assert done.returncode == 4
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "catalog.duckdb").exists()
+
+
+def _halved(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+def _bit_flipped(data: bytes) -> bytes:
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 16]) + data[middle + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (_halved, "truncated"),
+        (_bit_flipped, "damaged"),
+        (lambda _: b"", "empty"),
+        (lambda _: b"<html>not here</html>", "not bzip2"),
+        (lambda data: data + b"rubbish", "follow the end"),
+        (lambda _: bz2.compress(b"a\tb\tc\n" * 50), "25 columns"),
+        (lambda _: bz2.compress(b""), "no lines"),
+    ],
+    ids=["half", "bit", "empty", "html", "trailing", "columns", "nothing"],
+)
+def test_a_damaged_file_is_exit_4_and_publishes_nothing(
+    damage, says: str, run_yfcc: RunYfcc, sample: SampleAt, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    shutil.copytree(sample.directory / "buckets" / "yfcc100m-metadata" / "v2", source)
+    file = source / "yfcc100m_dataset.bz2"
+    file.write_bytes(damage(file.read_bytes()))
+    (tmp_path / "catalog.duckdb").write_bytes(b"the old one")
+    done = run_yfcc("metadata", "--source", str(source))
+    assert done.returncode == 4, done.stderr
+    assert says in done.stderr
+    assert "yfcc100m_dataset.bz2" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "catalog.duckdb").read_bytes() == b"the old one"
+    left = {path.name for path in tmp_path.iterdir()} - {"source"}
+    assert left == {"catalog.duckdb", "catalog.duckdb.lock"}
+
+
+def test_too_many_rejected_lines_are_exit_9(
+    run_yfcc: RunYfcc, sample: SampleAt, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    shutil.copytree(sample.directory / "buckets" / "yfcc100m-metadata" / "v2", source)
+    file = source / "yfcc100m_dataset.bz2"
+    file.write_bytes(bz2.compress(bz2.decompress(file.read_bytes()) + b"bad\n" * 20))
+    assert run_yfcc("metadata", "--source", str(source), "--max-rejects", "20").returncode == 0
+    done = run_yfcc("metadata", "--source", str(source), "--max-rejects", "19")
+    assert done.returncode == 9
+    assert "yfcc100m_dataset.bz2, line " in done.stderr
+    assert "--max-rejects" in done.stderr
+
+
+def test_an_error_with_json_is_one_document(run_yfcc: RunYfcc) -> None:
+    done = run_yfcc("metadata", "--json", "--source", "/no/such/directory")
+    told = json.loads(done.stdout)
+    assert told["error"]["code"] == done.returncode == 4
+    assert set(told["error"]) == {"code", "kind", "message"}
+
+
+def test_help_answers_quickly_and_lists_every_command(run_yfcc: RunYfcc) -> None:
+    done = run_yfcc("--help")
+    assert done.returncode == 0
+    for command in ("metadata", "download", "status", "verify", "query", "demo"):
+        assert f"\n  {command}" in done.stdout
+
+
+def test_the_command_line_loads_nothing_heavy(run_yfcc: RunYfcc) -> None:
+    import subprocess
+    import sys
+
+    code = "import sys, yfcc.cli.main; print(' '.join(sys.modules))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not {"duckdb", "pyarrow", "numpy", "polars", "boto3", "s3fs", "requests"} & set(loaded)

@@ -1,0 +1,201 @@
+"""What bytes are, and whether they are whole."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fakes.pictures import avi, box, film, jpeg, picture
+from yfcc.media.facts import Flaw, FlawedMedia, MediaFacts
+from yfcc.media.structure import inspect_media
+
+PNG = picture("PNG")
+GIF = picture("GIF")
+WHOLE = {
+    "jpg": jpeg(),
+    "png": PNG,
+    "gif": GIF,
+    "webp": picture("WEBP"),
+    "mp4": film(),
+    "mov": film(b"qt  "),
+    "m4v": film(b"M4V "),
+    "3gp": film(b"3gp4"),
+    "3g2": film(b"3g2a"),
+    "avi": avi(),
+}
+
+
+def facts_of(content: bytes) -> MediaFacts:
+    found = inspect_media(memoryview(content))
+    assert isinstance(found, MediaFacts), found
+    return found
+
+
+def flaw_of(content: bytes) -> FlawedMedia:
+    found = inspect_media(memoryview(content))
+    assert isinstance(found, FlawedMedia), found
+    return found
+
+
+@pytest.mark.parametrize("extension", WHOLE)
+def test_whole_media_are_known_by_their_bytes(extension: str) -> None:
+    facts = facts_of(WHOLE[extension])
+    assert facts.extension == extension
+    assert facts.n_trailing_bytes == 0
+    expected = {"avi": (640, 480)} | dict.fromkeys(("jpg", "png", "gif", "webp"), (40, 30))
+    assert (facts.width, facts.height) == expected.get(extension, (320, 240))
+
+
+@pytest.mark.parametrize("extension", WHOLE)
+@pytest.mark.parametrize("tail", [bytes(1), bytes(4096), b"\r\n", b"<html>trailing garbage"])
+def test_bytes_after_the_end_are_counted(extension: str, tail: bytes) -> None:
+    assert facts_of(WHOLE[extension] + tail).n_trailing_bytes == len(tail)
+
+
+@pytest.mark.parametrize("extension", WHOLE)
+def test_no_part_of_whole_media_passes_for_whole(extension: str) -> None:
+    content = WHOLE[extension]
+    for length in range(12, len(content)):
+        found = inspect_media(memoryview(content)[:length])
+        assert isinstance(found, FlawedMedia), length
+        if length >= 16:
+            assert found.flaw is not Flaw.NOT_MEDIA, length
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "nothing"),
+        (b"  \n<!DOCTYPE html><html>", "HTML"),
+        (b"<HTML><body>sign in", "HTML"),
+        (b"<?xml version='1.0'?><Error>", "XML"),
+        (b"<Error><Code>NoSuchKey</Code>", "XML"),
+        (b'{"stat": "fail"}', "JSON"),
+        (b"\xef\xbb\xbf[1, 2]", "JSON"),
+        (bytes(5000), "zeros"),
+        (b"abc", "3 bytes"),
+        (b"just some text that is no picture", "no known format"),
+        (b"RIFF\x04\x00\x00\x00WAVE", "no known format"),
+        (box(b"ftyp", b"heic" + bytes(4)) + bytes(100), "heic"),
+    ],
+)
+def test_what_is_no_media_is_described(content: bytes, reason: str) -> None:
+    found = flaw_of(content)
+    assert found.flaw is Flaw.NOT_MEDIA
+    assert reason in found.reason
+
+
+def test_formats_without_an_end_are_recognised_only() -> None:
+    stream = b"".join(b"\x47" + bytes(187) for _ in range(5))
+    bdav = b"".join(bytes(4) + b"\x47" + bytes(187) for _ in range(5))
+    asf = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c") + bytes(20)
+    assert facts_of(b"\x00\x00\x01\xba" + bytes(20)).extension == "mpg"
+    assert facts_of(b"\x00\x00\x01\xb3" + bytes(20)).extension == "mpg"
+    assert facts_of(asf).extension == "wmv"
+    assert facts_of(stream).extension == "mts"
+    assert facts_of(bdav).extension == "m2ts"
+    assert flaw_of(stream[:200]).flaw is Flaw.NOT_MEDIA
+
+
+def test_a_marker_among_the_bits_of_a_jpeg_is_no_end() -> None:
+    start = jpeg().index(b"\xff\xda")
+    head = jpeg()[:start] + jpeg()[start : start + 14]
+    scan = b"\x12\xff\x00\xd9\xff\xd0\x34\xff\xff\x00\xff\xd7"
+    assert facts_of(head + scan + b"\xff\xff\xd9").n_trailing_bytes == 0
+    assert flaw_of(head + scan).flaw is Flaw.TRUNCATED
+
+
+def test_the_thumbnail_inside_a_jpeg_is_not_its_end() -> None:
+    exif = b"\xff\xe1" + struct.pack(">H", 2 + len(jpeg(2))) + jpeg(2)
+    content = b"\xff\xd8" + exif + jpeg()[2:]
+    assert facts_of(content).n_trailing_bytes == 0
+    assert flaw_of(content[: len(exif) + 40]).flaw is Flaw.TRUNCATED
+
+
+def test_a_jpeg_without_a_picture_is_damaged() -> None:
+    for content in (b"\xff\xd8\xff\xd9" + bytes(20), b"\xff\xd8\xff\xe0\x00\x01" + bytes(20)):
+        assert flaw_of(content).flaw is Flaw.DAMAGED
+
+
+def test_a_hole_of_zeros_in_a_jpeg_is_flagged() -> None:
+    content = picture("JPEG", (700, 700))
+    assert len(content) > 20_000
+    assert not facts_of(content).has_zero_run
+    middle = len(content) // 2
+    holed = content[:middle] + bytes(8192) + content[middle + 8192 :]
+    assert facts_of(holed).has_zero_run
+
+
+def test_the_height_of_a_jpeg_may_come_after_its_first_scan() -> None:
+    content = jpeg().replace(struct.pack(">HH", 30, 40), struct.pack(">HH", 0, 40), 1)
+    assert facts_of(content).height is None
+    dnl = b"\xff\xdc\x00\x04\x00\x1e"
+    assert facts_of(content[:-2] + dnl + b"\xff\xd9").height == 30
+
+
+def test_one_flipped_bit_of_a_png_is_noticed() -> None:
+    for at in range(8, len(PNG), 7):
+        broken = bytearray(PNG)
+        broken[at] ^= 1
+        assert isinstance(inspect_media(memoryview(broken)), FlawedMedia), at
+
+
+def test_a_png_needs_its_header_and_pixels() -> None:
+    def chunk(kind: bytes, content: bytes = b"") -> bytes:
+        return (
+            struct.pack(">I", len(content)) + kind + content
+            + struct.pack(">I", zlib.crc32(kind + content))
+        )  # fmt: skip
+
+    header = chunk(b"IHDR", struct.pack(">II", 1, 1) + bytes(5))
+    for chunks in ((b"IEND",), (b"IDAT", b"IEND")):
+        assert flaw_of(PNG[:8] + b"".join(map(chunk, chunks))).flaw is Flaw.DAMAGED
+    assert flaw_of(PNG[:8] + header + chunk(b"IEND")).flaw is Flaw.DAMAGED
+    assert flaw_of(PNG[:8] + b"\xff" * 20).flaw is Flaw.DAMAGED
+
+
+def test_a_gif_with_an_unknown_block_or_no_picture_is_damaged() -> None:
+    assert flaw_of(GIF[:13] + b"\x99" + GIF[13:]).flaw is Flaw.DAMAGED
+    assert flaw_of(b"GIF89a\x01\x00\x01\x00\x00\x00\x00;").flaw is Flaw.DAMAGED
+
+
+def test_a_film_needs_its_index_and_its_pictures() -> None:
+    ftyp, mdat = box(b"ftyp", b"isom" + bytes(4)), box(b"mdat", bytes(10))
+    for content in (ftyp + mdat, ftyp + box(b"moov"), ftyp):
+        assert flaw_of(content).flaw is Flaw.TRUNCATED
+
+
+def test_boxes_of_every_length_form_are_walked() -> None:
+    large = struct.pack(">I4sQ", 1, b"mdat", 16 + 5) + bytes(5)
+    to_the_end = struct.pack(">I4s", 0, b"mdat") + bytes(50)
+    for mdat in (large, to_the_end):
+        assert facts_of(box(b"moov") + mdat).extension == "mov"
+    for broken in (struct.pack(">I4sQ", 1, b"mdat", 3), struct.pack(">I4s", 7, b"mdat")):
+        assert flaw_of(box(b"moov") + broken + bytes(20)).flaw is Flaw.DAMAGED
+
+
+def test_an_avi_of_several_parts_and_one_that_never_was_finished() -> None:
+    part = b"RIFF" + struct.pack("<I", 8) + b"AVIXmore"
+    assert facts_of(avi() + part).n_trailing_bytes == 0
+    assert flaw_of(avi() + part[:-1]).flaw is Flaw.TRUNCATED
+    assert facts_of(b"RIFF\x00\x00\x00\x00AVI " + bytes(9)).n_trailing_bytes == 0
+
+
+beginnings = st.sampled_from([content[:40] for content in WHOLE.values()])
+
+
+@given(beginnings, st.binary(max_size=300))
+def test_any_bytes_are_facts_or_a_flaw(beginning: bytes, rest: bytes) -> None:
+    assert isinstance(inspect_media(memoryview(beginning + rest)), MediaFacts | FlawedMedia)
+
+
+@given(st.sampled_from(sorted(WHOLE)), st.data())
+def test_damage_anywhere_never_escapes_as_an_error(extension: str, data: st.DataObject) -> None:
+    content = bytearray(WHOLE[extension])
+    at = data.draw(st.integers(0, len(content) - 1))
+    content[at : at + 4] = data.draw(st.binary(max_size=8))
+    assert isinstance(inspect_media(memoryview(content)), MediaFacts | FlawedMedia)
