@@ -73,9 +73,12 @@ class ScriptedServer:
     requests : list of Request
         All that came in, in order.
     n_connections : int
+    port : int
+        Where it listens; 0 lets the system choose.
     """
 
     script: Script
+    port: int = 0
     requests: list[Request] = field(default_factory=list)
     n_connections: int = 0
 
@@ -83,7 +86,8 @@ class ScriptedServer:
         self._is_over = threading.Event()
         self._threads: list[threading.Thread] = []
         self._sockets: list[socket.socket] = []
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self._listener = socket.create_server(("127.0.0.1", self.port), backlog=64)
+        self.port = self._listener.getsockname()[1]
         self._acceptor = threading.Thread(target=self._accept, daemon=True)
         self._acceptor.start()
         return self
@@ -99,11 +103,6 @@ class ScriptedServer:
                 sock.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(5)
-
-    @property
-    def port(self) -> int:
-        """Where it listens."""
-        return self._listener.getsockname()[1]
 
     @property
     def url(self) -> str:
@@ -127,8 +126,12 @@ class ScriptedServer:
             self._threads.append(thread)
             thread.start()
 
-    def _serve(self, sock: socket.socket) -> None:
-        with sock, contextlib.suppress(OSError):
+    def wrap(self, sock: socket.socket) -> socket.socket:
+        """What to speak through, in place of a plain connection."""
+        return sock
+
+    def _serve(self, plain: socket.socket) -> None:
+        with plain, contextlib.suppress(OSError), self.wrap(plain) as sock:
             pending = b""
             while True:
                 while b"\r\n\r\n" not in pending:

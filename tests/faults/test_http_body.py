@@ -89,7 +89,9 @@ def test_a_flipped_bit_is_noticed_by_the_etag() -> None:
     broken = bytearray(PHOTO)
     broken[len(broken) // 2] ^= 4
     fetched = acquire_from(
-        in_turn(reply(bytes(broken), headers=[etag_of(PHOTO)]), reply(PHOTO, headers=[etag_of(PHOTO)]))
+        in_turn(
+            reply(bytes(broken), headers=[etag_of(PHOTO)]), reply(PHOTO, headers=[etag_of(PHOTO)])
+        )
     )
     assert (fetched.outcome, fetched.acquired.attempts) == (Outcome.STORED, 2)
     assert fetched.content == PHOTO

@@ -93,7 +93,7 @@ def test_a_disk_that_fills_up_leaves_whole_files_only(tmp_path: Path, code: int)
             summary = download(root, items, disk=SmallDisk(20_000, code), limits=SMALL_GROUPS)
         except TargetError as error:
             messages.append(str(error))
-            assert not list(root.glob("tmp/*/*")), "parts left on a full disk"
+            assert not list(root.rglob("*.part")), "parts left on a full disk"
             check_invariants(root)
             with open_mirror(root) as mirror:
                 last = read_status(mirror).last_run
@@ -183,7 +183,7 @@ def test_a_full_file_system_stops_the_run_and_room_lets_it_go_on(small_tmpfs: Pa
     root, items = small_tmpfs / "mirror", make_items(60)
     with pytest.raises(TargetError, match="full"):
         download(root, items, FakeAcquire(n_bytes=50_000), min_free_bytes=0, limits=SMALL_GROUPS)
-    assert not list(root.glob("tmp/*/*"))
+    assert not list(root.rglob("*.part"))
     check_invariants(root)
     n_stored = len(whole_on_disk(root))
     assert 0 < n_stored < 60

@@ -178,7 +178,9 @@ def test_the_sweep_spares_living_runs_and_foreign_links(tmp_path: Path) -> None:
     with create_mirror(root) as mirror:
         dead = root / "tmp/dead-run"
         dead.mkdir()
-        dead.joinpath("0.part").write_bytes(b"left behind")
+        dead.joinpath("7").mkdir()
+        dead.joinpath("7/0.part").write_bytes(b"left behind")
+        dead.joinpath("7/link").symlink_to(precious)
         root.joinpath("tmp/link").symlink_to(precious)
         with claim_shards(mirror, EARLY, "run-1", "now"):
             assert not dead.exists()

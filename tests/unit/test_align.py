@@ -171,14 +171,6 @@ def test_an_empty_value_is_found_a_missing_row_is_not():
     assert got.missed == [6]
 
 
-def test_nothing_is_read_on_where_the_dataset_was_not_read_to_its_end():
-    parts = pack_rows(list(range(1, 101)), 10)
-    cursor = PackCursor(parts, pa.string(), 0)
-    assert cursor.align(np.array([1, 2, 3], np.int64)).is_found.all()
-    assert [len(rows) for rows in cursor.drain(reads_on=False)] == []
-    assert next(parts).line_numbers[0] == 10
-
-
 def test_a_pack_in_another_order_goes_to_the_late_join_whole():
     dataset = list(range(1, 6001))
     pack = [*range(6000, 0, -1), 9999]

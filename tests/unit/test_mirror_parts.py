@@ -29,7 +29,7 @@ def part(tmp_path):
     def open_spill() -> SpillFile:
         path = tmp_path / f"{len(made)}.part"
         made.append(path)
-        return SpillFile(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL), path.name)
+        return SpillFile(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL), "0", path.name)
 
     def drop_spill(spill: SpillFile) -> None:
         os.close(spill.fd)

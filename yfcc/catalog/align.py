@@ -3,7 +3,7 @@
 The true packs list every id in the dataset's order, and copies in the wild do not. So the shared
 order is the fast path, checked row by row; small gaps and shifts are mended in memory; what is
 found nowhere near goes, as *late* rows, to a table on disk and is joined at the end. Of rows with
-one id the first wins; only if it lies further from its place than the slack, one that lies there.
+one id the first wins.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from pyroaring import BitMap64
 
 from yfcc.metadata.columns import Rows
 
@@ -58,6 +59,7 @@ class PackCursor:
     _passed: list[Rows] = field(default_factory=list)  # between rows that matched, unmatched
     _is_at_end: bool = False
     _is_unordered: bool = False
+    _given_up: BitMap64 = field(default_factory=BitMap64)  # ids of rows that went late, in order
 
     def align(self, ids: npt.NDArray[np.int64]) -> Aligned:
         """Values for the next window of the dataset.
@@ -74,29 +76,21 @@ class PackCursor:
         ahead = self._joined_ahead()
         if ahead is not None and len(ahead) >= len(ids):
             head = ahead.slice(0, len(ids))
-            if np.array_equal(_ids(head), ids) and not self._was_passed(ids):
+            if np.array_equal(ids_of(head), ids) and not self._was_passed(ids):
                 self._ahead = [ahead.slice(len(ids), len(ahead))]
                 return Aligned(head.table["value"], np.ones(len(ids), np.bool_))
         return self._search(ids)
 
-    def drain(self, *, reads_on: bool = True) -> Iterator[Rows]:
-        """Rows that no window took.
-
-        Parameters
-        ----------
-        reads_on : bool
-            Whether to read the pack to its end. Without, only what was passed over comes out:
-            the dataset was not read to its end either, and what lies ahead may belong to it.
-        """
-        yield from (part for part in self._passed if len(part))
-        if reads_on:
-            yield from (part for part in self._ahead if len(part))
-            yield from self.rows
+    def drain(self) -> Iterator[Rows]:
+        """Rows that no window took, to the end of the pack."""
+        yield from (part for part in (*self._passed, *self._ahead) if len(part))
         self._passed, self._ahead = [], []
+        yield from self.rows
 
     def _was_passed(self, ids: npt.NDArray[np.int64]) -> bool:
         """Whether an earlier row of the pack has one of the ids: the first one wins."""
-        return any(bool(np.isin(_ids(part), ids).any()) for part in self._passed)
+        is_passed = any(bool(np.isin(ids_of(part), ids).any()) for part in self._passed)
+        return is_passed or self._given_up.intersect(BitMap64(ids.astype(np.uint64)))
 
     def _read_until(self, n_rows: int) -> None:
         """Hold at least so many rows ahead, if there are."""
@@ -129,7 +123,9 @@ class PackCursor:
             return Aligned(nothing, np.zeros(len(ids), np.bool_))
         n_passed = sum(len(part) for part in self._passed)
         pool = Rows.joined(parts)
-        row_of = _first_row_of(ids, _ids(pool))
+        row_of = _first_row_of(ids, ids_of(pool))
+        again = self._given_up & BitMap64(ids.astype(np.uint64))
+        row_of[np.isin(ids, np.fromiter(again, np.int64, len(again)))] = -1
         is_found = row_of >= 0
         index = pa.array(np.where(is_found, row_of, 0), mask=~is_found)
         values = pool.table["value"].combine_chunks().take(index)
@@ -151,11 +147,13 @@ class PackCursor:
         passed = pool.slice(0, border).kept(is_left[:border])
         self._ahead = [pool.slice(border, len(pool))]
         n_late = max(0, len(passed) - self.slack)
+        self._given_up |= BitMap64(ids_of(passed)[:n_late].astype(np.uint64))
         self._passed = [passed.slice(n_late, len(passed))] if len(passed) else []
         return (passed.slice(0, n_late),) if n_late else ()
 
 
-def _ids(rows: Rows) -> npt.NDArray[np.int64]:
+def ids_of(rows: Rows) -> npt.NDArray[np.int64]:
+    """Identifiers of n rows."""
     ids: npt.NDArray[np.int64] = rows.table["photo_id"].to_numpy()
     return ids
 

@@ -12,16 +12,23 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyroaring import BitMap64
 
 from yfcc import __version__
-from yfcc.catalog.align import PackCursor
+from yfcc.catalog.align import PackCursor, ids_of
 from yfcc.catalog.connection import Limits, target_errors
 from yfcc.catalog.publish import exclusive_lock
 from yfcc.catalog.windows import DUPLICATE_REASON, Window, item_columns, iter_windows
-from yfcc.catalog.writer import PACK_COLUMN, CatalogWriter, IngestRecord
-from yfcc.errors import SourceDamaged, TooManyRejectsError, YfccError
+from yfcc.catalog.writer import (
+    DUPLICATE_PACK_REASON,
+    PACK_COLUMN,
+    CatalogWriter,
+    IngestRecord,
+)
+from yfcc.errors import SourceDamaged, TooManyRejectsError, UsageError, YfccError
 from yfcc.metadata.columns import Rows
 from yfcc.metadata.layouts import Edition, Pack, find_edition
 from yfcc.metadata.lines import Reject
@@ -107,6 +114,11 @@ def build_catalog(source: Source, settings: BuildSettings, progress: FileProgres
     LockedError
         Another build of the same catalog is at work.
     """
+    if settings.catalog.is_dir():
+        raise UsageError(
+            f"--catalog {settings.catalog}: expected the name of a file, got a directory. "
+            f"Perhaps {settings.catalog / 'catalog.duckdb'}?"
+        )
     objects = {found.name: found for found in source.list_objects()}
     edition = find_edition(objects, source.url)
     catalog = settings.catalog
@@ -128,6 +140,7 @@ class _Build:
     writer: CatalogWriter = field(init=False)
     executor: ThreadPoolExecutor = field(init=False)
     counts: dict[str, FileCounts] = field(default_factory=dict)
+    columns: tuple[str, ...] | None = None  # of the dataset, once they are known
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC).replace(tzinfo=None))
 
     def __post_init__(self) -> None:
@@ -138,6 +151,7 @@ class _Build:
         memory_mb = self.settings.memory_bytes * 2 // 5 // 10**6
         self.writer = CatalogWriter(self.settings.catalog, Limits(f"{memory_mb}MB", n_threads))
         self.stack.callback(self.writer.discard)
+        self.writer.open()
 
     def run(self) -> BuildSummary:
         cursors = {
@@ -164,32 +178,45 @@ class _Build:
 
     def _join_late(self, cursors: dict[Pack, PackCursor]) -> None:
         """What no window took is joined now, or is an orphan or a duplicate."""
+        is_whole = self.settings.limit is None
         for pack, cursor in cursors.items():
-            for rows in cursor.drain(reads_on=self.settings.limit is None):
-                self.writer.keep_late(pack, rows)
-        for pack, late in self.writer.join_late(dict(self.edition.packs)).items():
-            counts = self.counts[self.edition.packs[pack]]
+            missed = None if is_whole else self.writer.missed_ids(pack)
+            if missed is not None and not len(missed):
+                continue
+            for rows in cursor.drain():
+                # Beyond the limit lie rows of items that were not read: no orphans.
+                is_wanted = None if missed is None else np.isin(ids_of(rows), missed)
+                self.writer.keep_late(pack, rows if is_wanted is None else rows.kept(is_wanted))
+        for pack, late in self.writer.join_late(
+            dict(self.edition.packs), is_whole=is_whole
+        ).items():
+            file = self.edition.packs[pack]
+            counts = self.counts[file]
             counts.n_joined += late.n_joined
             counts.n_orphans += late.n_orphans
             counts.n_rejected += late.n_rejected
+            if late.n_rejected:
+                self._check_rejects(f"{file}: {DUPLICATE_PACK_REASON}")
 
     def _add_window(self, window: Window, cursors: dict[Pack, PackCursor]) -> None:
         columns = item_columns(window.rows.table)
         ids = window.rows.table["photo_id"]
         for pack, cursor in cursors.items():
             aligned = cursor.align(ids.to_numpy())
-            columns[PACK_COLUMN[pack]] = aligned.values
+            column = PACK_COLUMN[pack]
+            # The dataset of v2 has the hash itself: a pack of it only fills gaps.
+            there = columns.get(column)
+            columns[column] = pc.coalesce(there, aligned.values) if there else aligned.values
             self.counts[self.edition.packs[pack]].n_joined += int(aligned.is_found.sum())
             self.writer.keep_missed(pack, ids.filter(pa.array(~aligned.is_found)))
             for rows in aligned.late:
                 self.writer.keep_late(pack, rows)
         self.writer.insert_items(columns)
         self.writer.insert_rejects(window.rejects)
-        duplicates = [r for r in window.rejects if r.reason == DUPLICATE_REASON]
-        for reject in duplicates:
-            self.counts[reject.file].n_joined -= 1
-        if duplicates:
-            self._reject(duplicates[0].file, duplicates)
+        for reject in window.rejects:
+            if reject.reason == DUPLICATE_REASON:
+                self.counts[reject.file].n_joined -= 1
+                self._reject([reject])
 
     def _open(self, file: str) -> FileStream:
         found = self.objects[file]
@@ -211,11 +238,14 @@ class _Build:
         for file in self.edition.datasets:
             limit = self.settings.limit
             stream = self._open(file)
-            parsed = stream.parsed_dataset(n_before, None if limit is None else limit - n_before)
+            parsed = stream.parsed_dataset(
+                n_before, None if limit is None else limit - n_before, self.columns
+            )
             for chunk in self._ahead(parsed, file):
                 self._count(file, chunk)
                 self.counts[file].n_joined += len(chunk.rows)
                 yield chunk
+            self.columns = stream.columns
             n_before += self.counts[file].n_lines
             if limit is not None and n_before >= limit:
                 return
@@ -234,24 +264,30 @@ class _Build:
         counts.n_lines += chunk.n_lines
         counts.n_raw_bytes = chunk.end_offset
         self.progress.advance_file(file, chunk.n_compressed_bytes, counts.n_lines)
-        self._reject(file, chunk.rejects)
+        self._reject(chunk.rejects)
 
-    def _reject(self, file: str, rejects: Sequence[Reject]) -> None:
-        if not rejects:
-            return
-        self.counts[file].n_rejected += len(rejects)
+    def _reject(self, rejects: Sequence[Reject]) -> None:
+        """Count rejects, and stop when they are too many."""
+        for reject in rejects:
+            self.counts[reject.file].n_rejected += 1
+        if rejects:
+            last = rejects[-1]
+            self._check_rejects(
+                f"{last.file}, line {last.line_number} (from 0), byte {last.byte_offset:,} "
+                f"of the decompressed file: {last.reason}"
+            )
+
+    def _check_rejects(self, last: str) -> None:
         n_rejected = sum(counts.n_rejected for counts in self.counts.values())
         n_lines = sum(counts.n_lines for counts in self.counts.values())
         allowed = self.settings.max_rejects
         if allowed is None:
             allowed = max(_MAX_REJECTS, int(n_lines * _MAX_REJECTED_SHARE))
         if n_rejected > allowed:
-            last = rejects[-1]
             raise TooManyRejectsError(
                 f"{n_rejected:,} of {n_lines:,} lines rejected; at most {allowed:,} are allowed. "
-                f"Last: {last.file}, line {last.line_number} (from 0), byte {last.byte_offset:,} "
-                f"of the decompressed file: {last.reason}. Nothing was published. Check that the "
-                "file is what its name says, or allow more with --max-rejects."
+                f"Last: {last}. Nothing was published. Check that the file is what its name says, "
+                "or allow more with --max-rejects."
             )
 
     def _check_adds_up(self, n_items: int) -> None:

@@ -117,8 +117,6 @@ def item_columns(table: pa.Table) -> dict[str, pa.ChunkedArray]:
     columns["media_kind"] = kinds.take(table["marker"])
     columns["license"] = _license_codes(table["license_url"])
     columns["shard"] = pa.array(shards_of(table["photo_id"].to_numpy()).astype(np.int16))
-    if "photo_hash" not in columns:
-        columns["photo_hash"] = pa.nulls(len(table), pa.string())
     return columns
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet
 
@@ -42,6 +45,12 @@ PACK_COLUMN: Final = {
     Pack.PLACES: "places",
     Pack.HASH: "photo_hash",
 }
+#: What lies beside the target while a build is at work, or after it was killed.
+_LEFTOVERS: Final = tuple(
+    f"{file}{suffix}"
+    for file in (".building", ".building.2", ".late")
+    for suffix in ("", ".wal", ".spill", ".maps")
+)
 #: Maps come to DuckDB by way of a Parquet file: as Arrow it checks every key against every other
 #: of its row with a set of values, 330 ns a key, though they are unique already.
 _MAP_COLUMNS: Final = ("autotags", "exif")
@@ -96,7 +105,8 @@ class CatalogWriter:
     _connection: duckdb.DuckDBPyConnection = field(init=False)
     _columns: str = field(init=False)
 
-    def __post_init__(self) -> None:
+    def open(self) -> None:
+        """Start a new file; what an earlier build left is removed."""
         self.discard()
         self._connection = connect_writer(self._building, self.limits)
         # Several threads cut a window into row groups that the checkpoint writes once more:
@@ -130,7 +140,7 @@ class CatalogWriter:
             compression="none",
             use_dictionary=list(_RECURRING_IN_MAPS),
             write_statistics=False,
-            row_group_size=n_rows,
+            row_group_size=max(n_rows, 1),
         )
         maps_file = f"read_parquet('{_quoted(self._maps)}')"
         self._append("items", pa.table(columns), self._columns, f"POSITIONAL JOIN {maps_file}")
@@ -196,35 +206,44 @@ class CatalogWriter:
         finally:
             self._connection.unregister("incoming")
 
-    def join_late(self, files: dict[Pack, str]) -> dict[Pack, LateCounts]:
+    def missed_ids(self, pack: Pack) -> npt.NDArray[np.int64]:
+        """Items whose row of a pack was not found yet."""
+        missed = self._late_table(f"missed_{pack}")
+        rows = self._connection.execute(f"SELECT photo_id FROM {missed}").fetchall()
+        return np.array([row[0] for row in rows], np.int64)
+
+    def join_late(self, files: dict[Pack, str], *, is_whole: bool) -> dict[Pack, LateCounts]:
         """Join what was put aside; returns counts of every pack.
 
         Parameters
         ----------
         files : dict of Pack to str
             The packs' file names.
+        is_whole : bool
+            Whether the dataset was read to its end. If not, nothing is known to be an orphan.
         """
         counts = {}
         found = []
         self._connection.execute(f"SET threads = {self.limits.n_threads or 1}")
         for pack, file in files.items():
-            counts[pack] = self._judge_late(pack, file)
+            counts[pack] = self._judge_late(pack, file, is_whole=is_whole)
             if counts[pack].n_joined:
                 found.append(pack)
         if found:
             self._write_again(found)
         return counts
 
-    def _judge_late(self, pack: Pack, file: str) -> LateCounts:
+    def _judge_late(self, pack: Pack, file: str, *, is_whole: bool) -> LateCounts:
         """Orphans and duplicates to their tables; what belongs to an item to ``found_…``."""
         late = self._late_table(f"late_{pack}", pack)
         missed = self._late_table(f"missed_{pack}")
         run = self._connection.execute
-        run(
-            f"""INSERT INTO orphans SELECT ?, photo_id, raw FROM {late}
-            WHERE photo_id NOT IN (SELECT photo_id FROM items) ORDER BY line_number""",
-            [file],
-        )
+        if is_whole:
+            run(
+                f"""INSERT INTO orphans SELECT ?, photo_id, raw FROM {late}
+                WHERE photo_id NOT IN (SELECT photo_id FROM items) ORDER BY line_number""",
+                [file],
+            )
         # The first late row of an item that has none yet is its value, in the pack's own order.
         run(
             f"""CREATE OR REPLACE TABLE late.found_{pack} AS
@@ -242,7 +261,8 @@ class CatalogWriter:
         n_late, n_orphans, n_found = (
             self._count(query)
             for query in (
-                f"SELECT count(*) FROM {late}",
+                f"""SELECT count(*) FROM {late}
+                WHERE {is_whole} OR photo_id IN (SELECT photo_id FROM items)""",
                 f"SELECT count(*) FROM orphans WHERE file = '{_quoted(file)}'",
                 f"SELECT count(*) FROM late.found_{pack}",
             )
@@ -290,8 +310,11 @@ class CatalogWriter:
         """Remove what a build leaves beside its target."""
         if hasattr(self, "_connection"):
             self._connection.close()
-        for path in self.target.parent.glob(f"{self.target.name}.*"):
-            if path.name.removeprefix(self.target.name).startswith((".building", ".late")):
+        for suffix in _LEFTOVERS:
+            path = self.target.with_name(f"{self.target.name}{suffix}")
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
                 path.unlink(missing_ok=True)
 
 

@@ -141,7 +141,7 @@ def _iter_wire(reply: Reply, length: int | None, max_bytes: int) -> Iterator[byt
             return
     if n_bytes > max_bytes:
         raise TooLarge(f"more than {max_bytes} bytes")
-    if length is not None:
+    if length not in {None, n_bytes}:
         raise BrokenAnswerError(ErrorKind.CUT, f"{n_bytes} bytes of {length} came")
 
 

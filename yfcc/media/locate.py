@@ -94,16 +94,14 @@ def _parse_endpoint(name: str, url: str) -> Address:
 
 def plan_host_rules(settings: FetchSettings, places: Places) -> HostRules:
     """The hosts a run may ask: the bucket's, Flickr's, and the endpoints the user named."""
-    named = set()
+    hosts, named = set(), set()
     if settings.s3_endpoint:
         named.add(places.s3.origin)
+    else:
+        hosts.add(places.s3.origin.host)
     if places.flickr is not None:
         named.add(places.flickr)
-    return HostRules(
-        hosts=frozenset({places.s3.origin.host}),
-        domains=_FLICKR_DOMAINS,
-        named=frozenset(named),
-    )
+    return HostRules(frozenset(hosts), _FLICKR_DOMAINS, frozenset(named))
 
 
 def locate(item: Item, places: Places, rules: HostRules) -> list[Candidate | Unusable]:

@@ -6,7 +6,8 @@ from threading import Lock
 from typing import Final
 
 from yfcc.media.address import Address, HostRules, Origin, UnusableUrl, follow
-from yfcc.media.attempt import BrokenAnswerError, ConnectError, PeerRefusedError
+from yfcc.media.attempt import BrokenAnswerError, ConnectError, ErrorKind, PeerRefusedError
+from yfcc.media.body import content_length
 from yfcc.media.client import Client, Reply
 from yfcc.media.clock import Clock
 from yfcc.media.gate import HostGate
@@ -58,8 +59,8 @@ class RobotsBook:
         ------
         RobotsUnreachableError
             They cannot be had (RFC 9309, 2.3.1.4: then nothing may be fetched).
-        ConnectError
-            There is no connection at all; nothing is remembered.
+        ConnectError, PeerRefusedError
+            There is no connection, or one that may not be; nothing is remembered.
         """
         page = self._pages.get(origin)
         if page is None or page[1] < self._clock.monotonic():
@@ -82,7 +83,11 @@ class RobotsBook:
                 if not isinstance(step, Address):
                     return step
                 address = step
-        except (BrokenAnswerError, PeerRefusedError, UnusableUrl):
+        except PeerRefusedError:
+            if address.origin == origin:
+                raise  # the host itself may not be asked, whatever its rules
+            return None
+        except (BrokenAnswerError, UnusableUrl):
             return None
         return ALLOW_ALL  # RFC 9309, 2.3.1.2: after five redirects, as if there were none
 
@@ -110,12 +115,19 @@ class RobotsBook:
             return target
         if reply.status == 200:
             try:
-                content = reply.read(MAX_ROBOTS_BYTES)
-            except BrokenAnswerError:
+                content = _read_content(reply)
+            finally:
                 reply.close()
-                raise
-            reply.discard()
             return parse_robots(content, PRODUCT)
         reply.discard()
         # 4xx: there is none. 429 is the exception: the host only wants to be left alone.
         return ALLOW_ALL if 400 <= reply.status < 500 and reply.status != 429 else None
+
+
+def _read_content(reply: Reply) -> bytes:
+    """The page as far as it is read; one that broke off might lack the rule that matters."""
+    length = content_length(reply.headers)
+    content = reply.read(MAX_ROBOTS_BYTES)
+    if length is not None and len(content) < min(length, MAX_ROBOTS_BYTES):
+        raise BrokenAnswerError(ErrorKind.CUT, f"{len(content)} bytes of {length} came")
+    return content

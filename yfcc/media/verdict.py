@@ -47,7 +47,7 @@ def judge_status(status: int) -> Judgement:
         return Judgement(Outcome.GONE, error=message)
     if status in {429, 503}:
         return failed(ErrorKind.STATUS, str(status), Retry.WITH_HOST)
-    if status in {408, 425} or status >= 500:
+    if status in {408, 425} or 500 <= status < 600:
         return failed(ErrorKind.STATUS, str(status))
     return failed(ErrorKind.STATUS, str(status), Retry.NEVER)
 

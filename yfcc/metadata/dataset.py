@@ -45,6 +45,8 @@ _INTEGER_FORM: Final = r"\A-?[0-9]{1,18}\z"
 _INTEGER_BYTES: Final = byte_set("-0123456789")
 _FLOAT_FORM: Final = r"\A-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?\z"
 _DATE_BYTES: Final = byte_set("0123456789-: .")
+_YEAR_1: Final = -62_135_596_800  # Unix seconds of its first moment
+_YEAR_9999: Final = 253_402_300_799  # and of its last
 _SHORTEST_DATE: Final = len("2012-02-16 09:56:37")
 _DATE_FORM: Final = (
     r"\A[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]) "
@@ -95,8 +97,7 @@ def _converted(rows: Rows, n_lines_before: int) -> tuple[Rows, list[Reject]]:
         elif name == "date_taken":
             found[name] = converter.date_taken()
         elif name == "date_uploaded":
-            seconds = converter.integers(name, pa.int64())
-            found[name] = pc.cast(seconds, pa.timestamp("s"))
+            found[name] = converter.seconds(name)
         elif name in _TEXT:
             found[name] = decode_form(_one_array(raw[name]))
         elif name in _LISTS:
@@ -146,6 +147,15 @@ class _Converter:
             except pa.ArrowInvalid:
                 pass  # one of them is out of range or of another form: find it
         return self._one_by_one(name, text, kind, _INTEGER_FORM, "a whole number")
+
+    def seconds(self, name: str) -> pa.Array:
+        """A column of Unix seconds as timestamps, UTC; null where the field is empty."""
+        seconds = self.integers(name, pa.int64())
+        is_far = pc.or_(pc.less(seconds, _YEAR_1), pc.greater(seconds, _YEAR_9999))
+        is_far = pc.fill_null(is_far, False)
+        self._refuse_field(is_far.to_numpy(zero_copy_only=False), name, "years 1 to 9999")
+        near = pc.if_else(is_far, pa.scalar(None, pa.int64()), seconds)
+        return pc.cast(near, pa.timestamp("s"))
 
     def degrees(self, name: str) -> pa.Array:
         """A column of numbers with a fraction; null where the field is empty."""

@@ -11,10 +11,11 @@ from functools import partial
 from itertools import chain
 from typing import Final, Generic, TypeVar
 
+from yfcc.errors import SourceDamaged
 from yfcc.metadata.bzip2 import RawBlock, iter_blocks
 from yfcc.metadata.columns import Rows
 from yfcc.metadata.dataset import parse_dataset
-from yfcc.metadata.layouts import columns_of
+from yfcc.metadata.layouts import COLUMNS_V2, columns_of
 from yfcc.metadata.lines import LineChunk, Reject, first_lines, iter_line_chunks
 from yfcc.metadata.source import Source, SourceObject, iter_object
 
@@ -69,6 +70,7 @@ class FileStream:
     executor: Executor
     n_blocks_ahead: int = 8
     n_compressed_bytes: int = 0
+    columns: tuple[str, ...] | None = None
 
     def line_chunks(self, limit: int | None = None) -> Iterator[LineChunk]:
         """The file's lines, or its first ``limit``."""
@@ -91,7 +93,9 @@ class FileStream:
             self.n_compressed_bytes = block.after.bit // 8
             yield block
 
-    def parsed_dataset(self, n_lines_before: int, limit: int | None) -> Iterator[ParsedChunk]:
+    def parsed_dataset(
+        self, n_lines_before: int, limit: int | None, expected: tuple[str, ...] | None = None
+    ) -> Iterator[ParsedChunk]:
         """Rows of a dataset file, its columns told by its first lines.
 
         Parameters
@@ -100,16 +104,31 @@ class FileStream:
             Lines of the dataset's files before this one.
         limit : int, optional
             Lines to read at most.
+        expected : tuple of str, optional
+            Columns of the dataset's files before this one.
+
+        Raises
+        ------
+        SourceDamaged
+            No known columns, or others than expected.
         """
         chunks = self.line_chunks(limit)
-        first = next(chunks, None)
-        if first is None:
-            return
-        columns = columns_of(
-            first.data.split(b"\n", _N_TELLING_LINES)[:_N_TELLING_LINES], first.file
-        )
+        leading = []
+        columns = expected or COLUMNS_V2  # matters only if there is no line of sane length
+        for chunk in chunks:
+            leading.append(chunk)
+            if chunk.data:
+                telling = chunk.data.split(b"\n", _N_TELLING_LINES)[:_N_TELLING_LINES]
+                columns = columns_of(telling, chunk.file)
+                break
+        if expected and columns != expected:
+            raise SourceDamaged(
+                f"{self.source_object.url}: expected {len(expected)} columns as in the files "
+                f"before it, got {len(columns)}. Files of two editions lie together."
+            )
+        self.columns = columns
         parse = partial(parse_dataset, columns=columns, n_lines_before=n_lines_before)
-        yield from self.parsed(parse, chain([first], chunks))
+        yield from self.parsed(parse, chain(leading, chunks))
 
     def parsed(self, parse: Parser, chunks: Iterator[LineChunk]) -> Iterator[ParsedChunk]:
         """Parse each chunk of lines."""

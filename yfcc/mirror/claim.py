@@ -240,19 +240,24 @@ def _sweep_tmp(mirror: Mirror, living: set[str]) -> None:
             _remove_tmp(mirror, name)
 
 
-def _remove_tmp(mirror: Mirror, run_id: str) -> None:
-    """Remove a run's directory for temporary files; it holds files only."""
-    tmp_fd = mirror.open_directory(TMP)
+def _remove_tmp(mirror: Mirror, *parts: str) -> None:
+    """Remove a directory below ``tmp`` with all that is in it; links are not followed."""
     try:
-        try:
-            run_fd = mirror.open_directory(TMP, run_id)
-        except (FileNotFoundError, NotADirectoryError):
-            return  # nothing of ours: a link or a file is not followed
-        try:
-            for name in list_names(run_fd):
-                mirror.disk.unlink(name, dir_fd=run_fd)
-        finally:
-            os.close(run_fd)
-        mirror.disk.rmdir(run_id, dir_fd=tmp_fd)
+        fd = mirror.open_directory(TMP, *parts)
+    except (FileNotFoundError, NotADirectoryError):
+        return  # nothing of ours
+    try:
+        with os.scandir(fd) as entries:
+            found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+        for name, is_directory in found:
+            if is_directory:
+                _remove_tmp(mirror, *parts, name)
+            else:
+                mirror.disk.unlink(name, dir_fd=fd)
     finally:
-        os.close(tmp_fd)
+        os.close(fd)
+    parent_fd = mirror.open_directory(TMP, *parts[:-1])
+    try:
+        mirror.disk.rmdir(parts[-1], dir_fd=parent_fd)
+    finally:
+        os.close(parent_fd)

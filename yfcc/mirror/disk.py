@@ -70,12 +70,6 @@ class Disk:
         else:
             os.fsync(fd)
 
-    def start_writing_back(self, fd: int) -> None:
-        """Hint that the data may leave for the disk now: the later fsync waits less."""
-        if hasattr(os, "posix_fadvise"):
-            # On Linux, "not needed" starts the asynchronous write of dirty pages.
-            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-
     def truncate(self, fd: int, n_bytes: int) -> None:
         """The file ends after that many bytes."""
         os.ftruncate(fd, n_bytes)

@@ -8,10 +8,10 @@
     ledger/0a3.jsonl                  outcomes of shard 0xa3, append only
     ledger/runs/<run_id>.json         what a run was asked and what came of it
     ledger/locks/<run_id>.lock        shards a living run holds
-    tmp/<run_id>/….part               files that are not whole yet
+    tmp/<run_id>/0…f/….part           files that are not whole yet
 
-Unfinished files lie in a directory of the run, not beside their final names: what a killed run
-left behind is found by listing one small directory, and no step ever lists ``media``, which
+Unfinished files lie in directories of the run, not beside their final names: what a killed run
+left behind is found by listing a few small directories, and no step ever lists ``media``, which
 may hold 200 million names. It is the same file system, so a rename still publishes.
 
 All names are digits and lower-case letters, shorter than 64 bytes, and differ by more than

@@ -21,11 +21,14 @@ class SpillFile:
     ----------
     fd : int
         Opened for reading and writing.
+    lane : str
+        The directory it lies in, one of the run's for temporary files.
     name : str
-        In the run's directory for temporary files.
+        In that directory.
     """
 
     fd: int
+    lane: str
     name: str
 
 

@@ -12,8 +12,6 @@ from yfcc.mirror.disk import Disk
 from yfcc.mirror.part import SpillFile
 from yfcc.mirror.tree import NEW_FILE, PUBLIC_FILE_MODE
 
-#: Below this the hint to write back costs more than it saves.
-_HINT_BYTES: Final = 16_384
 _CLOSED: Final = -1
 
 
@@ -23,6 +21,7 @@ class _Staged:
 
     fd: int
     part_name: str
+    tmp_fd: int
     directory_fd: int
     name: str
 
@@ -30,8 +29,8 @@ class _Staged:
 class Staging:
     """A batch of files that get their final names together.
 
-    All are written before the first is synced, so that the disk works while the rest is
-    written and one journal commit serves many files. What has not got its name when the
+    All are written before the first is synced, so that one commit of the file system's journal
+    serves many files. What has not got its name when the
     ``with`` block ends is removed.
 
     Parameters
@@ -60,22 +59,22 @@ class Staging:
             with suppress(OSError):  # an error is on its way already
                 if file.fd != _CLOSED:
                     os.close(file.fd)
-                self._disk.unlink(file.part_name, dir_fd=self._tmp_fd)
+                self._disk.unlink(file.part_name, dir_fd=file.tmp_fd)
 
     def write(
         self, part_name: str, content: bytes | memoryview, directory_fd: int, name: str
     ) -> None:
         """Write a file that is to appear as ``name`` in a directory."""
         fd = self._disk.open(part_name, NEW_FILE, PUBLIC_FILE_MODE, dir_fd=self._tmp_fd)
-        self._staged.append(_Staged(fd, part_name, directory_fd, name))
+        self._staged.append(_Staged(fd, part_name, self._tmp_fd, directory_fd, name))
         self._disk.write_all(fd, content)
-        if len(content) >= _HINT_BYTES:
-            self._disk.start_writing_back(fd)
 
-    def take_over(self, spill: SpillFile, directory_fd: int, name: str) -> None:
-        """Have a file that is written already appear as ``name`` in a directory."""
-        self._staged.append(_Staged(spill.fd, spill.name, directory_fd, name))
-        self._disk.start_writing_back(spill.fd)
+    def take_over(self, spill: SpillFile, tmp_fd: int, directory_fd: int, name: str) -> None:
+        """Have a file that is written already appear as ``name`` in a directory.
+
+        ``tmp_fd`` is the directory it lies in; it stays open until the block ends.
+        """
+        self._staged.append(_Staged(spill.fd, spill.name, tmp_fd, directory_fd, name))
 
     def publish(self) -> None:
         """Sync every file, then give each its name, in the order they were written."""
@@ -86,6 +85,6 @@ class Staging:
         while self._staged:
             file = self._staged[0]
             self._disk.rename(
-                file.part_name, file.name, from_fd=self._tmp_fd, to_fd=file.directory_fd
+                file.part_name, file.name, from_fd=file.tmp_fd, to_fd=file.directory_fd
             )
             del self._staged[0]

@@ -34,6 +34,11 @@ from yfcc.mirror.tree import (
 _READ_BYTES: Final = 1 << 18
 
 
+#: Directories for unfinished files. XFS keeps a file where its first directory was made, and
+#: spreads directories over the disk: with one directory all media would crowd in one corner.
+N_LANES: Final = 16
+
+
 @dataclass(frozen=True, slots=True)
 class Publication:
     """An item's media and JSON, to appear together.
@@ -138,20 +143,25 @@ class LocalStore:
     def publish(self, publications: Sequence[Publication]) -> None:
         """Make items appear under their final names; all are durable on return."""
         with target_errors(f"store media in {self._mirror.root}"), ExitStack() as cleanup:
-            tmp_fd = self._mirror.open_directory(TMP, self._run_id)
-            cleanup.callback(os.close, tmp_fd)
+            staging = self._open_staging(cleanup)
             leaves: dict[tuple[str, ...], int] = {}
-            staging = cleanup.enter_context(Staging(self._disk, tmp_fd))
             for publication in publications:
                 parts = directory_parts(publication.photo_id)
                 if parts not in leaves:
                     leaves[parts] = self._mirror.open_directory(*parts, create=True)
                     cleanup.callback(os.close, leaves[parts])
-                self._stage(staging, publication, leaves[parts])
+                self._stage(cleanup, staging, publication, leaves[parts])
             staging.publish()
             self._sync_names(leaves)
 
-    def _stage(self, staging: Staging, publication: Publication, leaf_fd: int) -> None:
+    def _open_staging(self, cleanup: ExitStack) -> Staging:
+        tmp_fd = self._open_lane(self._next_lane())
+        cleanup.callback(os.close, tmp_fd)
+        return cleanup.enter_context(Staging(self._disk, tmp_fd))
+
+    def _stage(
+        self, cleanup: ExitStack, staging: Staging, publication: Publication, leaf_fd: int
+    ) -> None:
         photo_id, part = publication.photo_id, publication.part
         name = media_name(photo_id, check_extension(publication.extension))
         staging.write(self._new_name(), publication.document, leaf_fd, document_name(photo_id))
@@ -159,7 +169,9 @@ class LocalStore:
         if spill is None:
             staging.write(self._new_name(), part.view(), leaf_fd, name)
         else:
-            staging.take_over(spill, leaf_fd, name)
+            lane_fd = self._open_lane(spill.lane)
+            cleanup.callback(os.close, lane_fd)
+            staging.take_over(spill, lane_fd, leaf_fd, name)
 
     def _sync_names(self, leaves: dict[tuple[str, ...], int]) -> None:
         """Make the new names durable: those of files, and those of directories up to the root.
@@ -217,12 +229,10 @@ class LocalStore:
     def probe(self) -> None:
         """Write, sync and rename a small file the way media will be."""
         with target_errors(f"write to {self._mirror.root}"), ExitStack() as cleanup:
-            tmp_fd = self._mirror.open_directory(TMP, self._run_id)
-            cleanup.callback(os.close, tmp_fd)
             media_fd = self._mirror.open_directory(MEDIA, create=True)
             cleanup.callback(os.close, media_fd)
             name = f"probe-{self._run_id}"
-            staging = cleanup.enter_context(Staging(self._disk, tmp_fd))
+            staging = self._open_staging(cleanup)
             staging.write(self._new_name(), b"may be deleted\n", media_fd, name)
             staging.publish()
             self._disk.unlink(name, dir_fd=media_fd)
@@ -249,23 +259,29 @@ class LocalStore:
         return self._mirror.name(*directory_parts(photo_id), name)
 
     def _new_name(self) -> str:
-        # The directory is the run's own, so a number is unique.
+        # The directories are the run's own, so a number is unique.
         return f"{next(self._number)}{PART_SUFFIX}"
 
+    def _next_lane(self) -> str:
+        return f"{next(self._number) % N_LANES:x}"
+
+    def _open_lane(self, lane: str) -> int:
+        return self._mirror.open_directory(TMP, self._run_id, lane, create=True)
+
     def _open_spill(self) -> SpillFile:
-        name = self._new_name()
-        with target_errors(f"write {self._mirror.name(TMP, self._run_id, name)}"):
-            tmp_fd = self._mirror.open_directory(TMP, self._run_id)
+        lane, name = self._next_lane(), self._new_name()
+        with target_errors(f"write {self._mirror.name(TMP, self._run_id, lane, name)}"):
+            tmp_fd = self._open_lane(lane)
             try:
                 fd = self._disk.open(name, NEW_READABLE_FILE, PUBLIC_FILE_MODE, dir_fd=tmp_fd)
             finally:
                 os.close(tmp_fd)
-        return SpillFile(fd, name)
+        return SpillFile(fd, lane, name)
 
     def _drop_spill(self, spill: SpillFile) -> None:
         with suppress(OSError):  # the sweep at the end of the run removes it too
             os.close(spill.fd)
-            tmp_fd = self._mirror.open_directory(TMP, self._run_id)
+            tmp_fd = self._mirror.open_directory(TMP, self._run_id, spill.lane)
             try:
                 self._disk.unlink(spill.name, dir_fd=tmp_fd)
             finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from yfcc.errors import UsageError
 from yfcc.metadata.layouts import all_file_names
@@ -36,7 +36,7 @@ def open_source(url: str, access: BucketAccess | None = None) -> Source:
     if parts.scheme in ("http", "https"):
         return WebSource(url, all_file_names())
     if parts.scheme == "file":
-        return DirectorySource(Path(parts.path))
+        return DirectorySource(Path(unquote(parts.path)))
     if "://" in url:
         raise UsageError(
             f"{url}: expected a directory, s3://bucket/prefix or https://…, got {parts.scheme}://."

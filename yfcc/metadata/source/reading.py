@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
-from yfcc.errors import SourceUnreachable
+from yfcc.errors import SourceError, SourceUnreachable
 from yfcc.metadata.source.base import CutBodyError, Source, SourceObject
 
 
@@ -107,6 +107,11 @@ def _read_whole(
                 source_object, start + len(received), n_bytes - len(received)
             ):
                 received += piece
+                if len(received) > n_bytes:
+                    raise SourceError(
+                        f"{source_object.url}: asked for {n_bytes:,} bytes from {start:,}, got "
+                        "more. The server does not honour ranges; use another."
+                    )
         except CutBodyError as error:
             n_fruitless = 0 if len(received) > before else n_fruitless + 1
             if n_fruitless >= ahead.n_attempts or stop.is_set():

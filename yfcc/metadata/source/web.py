@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _PIECE_BYTES: Final = 256 << 10
 _TIMEOUTS_S: Final = (10, 30)  # connect, read
+_BUSY: Final = (408, 425, 429, 500, 502, 503, 504)
+_PAUSES_S: Final = (0.2, 0.5, 1.0, 2.0)  # between attempts at a file's headers
 
 
 class WebSource:
@@ -51,27 +54,27 @@ class WebSource:
 
     def list_objects(self) -> list[SourceObject]:
         """Those of the names that are there."""
-        found = [described for name in self._names if (described := self._describe(name))]
+        described = [self._describe(name) for name in self._names]
+        found = [each for each in described if isinstance(each, SourceObject)]
+        # S3 over plain HTTPS answers 403 for a missing name; alone it means what it says.
+        forbidden = [each for each in described if isinstance(each, SourceForbidden)]
+        if forbidden and not found:
+            raise forbidden[0]
         if not found:
             raise SourceMissing(
                 f"{self._url}: none of the dataset's file names is there "
                 f"(tried {self._names[0]} and {len(self._names) - 1} more). Check --source."
             )
-        return sorted(found, key=lambda described: described.name)
+        return sorted(found, key=lambda each: each.name)
 
-    def _describe(self, name: str) -> SourceObject | None:
+    def _describe(self, name: str) -> SourceObject | SourceForbidden | None:
         """Size and version of a file; None where there is none."""
-        import requests  # noqa: PLC0415
-
         url = self._url + name
-        try:
-            reply = self._session.head(url, timeout=_TIMEOUTS_S, allow_redirects=True)
-        except requests.RequestException as error:
-            raise SourceUnreachable(f"{url}: no answer: {error}. Check the network.") from error
+        reply = self._head(url)
         if reply.status_code in (404, 410):
             return None
         if reply.status_code in (401, 403):
-            raise SourceForbidden(f"{url}: permission denied ({reply.status_code}).")
+            return SourceForbidden(f"{url}: permission denied ({reply.status_code}).")
         length = reply.headers.get("Content-Length", "")
         if reply.status_code != 200 or not length.isascii() or not length.isdigit():
             raise SourceUnreachable(
@@ -81,9 +84,28 @@ class WebSource:
         etag = reply.headers.get("ETag") or reply.headers.get("Last-Modified") or f"size-{length}"
         return SourceObject(name, url, int(length), etag)
 
+    def _head(self, url: str) -> requests.Response:
+        """Headers of a file; a busy server is asked again."""
+        import requests  # noqa: PLC0415
+
+        for pause_s in (*_PAUSES_S, None):
+            try:
+                reply = self._session.head(url, timeout=_TIMEOUTS_S, allow_redirects=True)
+            except requests.RequestException as error:
+                if pause_s is None:
+                    raise SourceUnreachable(
+                        f"{url}: no answer: {error}. Check the network."
+                    ) from error
+            else:
+                if reply.status_code not in _BUSY or pause_s is None:
+                    return reply
+            time.sleep(pause_s)
+        raise AssertionError("the last attempt returns or raises")
+
     def read_range(self, source_object: SourceObject, start: int, n_bytes: int) -> Iterator[bytes]:
         """A range of a file, if it is still the listed one."""
         import requests  # noqa: PLC0415
+        import urllib3  # noqa: PLC0415
 
         headers = {"Range": f"bytes={start}-{start + n_bytes - 1}"}
         # Only a strong ETag can prove that a part belongs to the whole (RFC 9110, 13.1.1).
@@ -95,10 +117,11 @@ class WebSource:
             ) as reply:
                 _check_part(reply, source_object, start, n_bytes)
                 received = 0
-                for piece in reply.iter_content(_PIECE_BYTES):
+                # iter_content would drop the part of a piece that came before a cut.
+                while piece := reply.raw.read1(_PIECE_BYTES):
                     received += len(piece)
                     yield piece
-        except requests.RequestException as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise CutBodyError(f"{type(error).__name__}: {error}") from error
         if received != n_bytes:
             raise CutBodyError(f"{received:,} of {n_bytes:,} bytes arrived")
@@ -113,7 +136,7 @@ def _check_part(
 ) -> None:
     """Refuse a reply that is not the asked part of the listed file."""
     url, status = source_object.url, reply.status_code
-    if status in (408, 425, 429, 500, 502, 503, 504):
+    if status in _BUSY:
         raise CutBodyError(f"status {status}")
     if status in (401, 403):
         raise SourceForbidden(f"{url}: permission denied ({status}).")

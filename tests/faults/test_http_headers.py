@@ -1,0 +1,67 @@
+"""Servers whose headers are not what HTTP has."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fakes.fetching import acquire_from
+from tests.fakes.pictures import jpeg
+from tests.fakes.scripted_server import Close, in_turn, reply
+from yfcc.model import Outcome
+
+PHOTO = jpeg()
+WHOLE = reply(PHOTO)
+START = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n" % len(PHOTO)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 150 + b"\r\n" + PHOTO,
+        b"HTTP/1.1 " + b"2" * 70_000,
+        b"HTTP/1.1 abc OK\r\n\r\n" + PHOTO,
+        b"HTTP/1.1 42 OK\r\n\r\n" + PHOTO,
+        b"HTTP/9.9 200 OK\r\n\r\n" + PHOTO,
+        b"ICY 200 OK\r\n\r\n" + PHOTO,
+        PHOTO,
+        b"\r\n\r\n",
+        b"",
+        b"HTTP/1.1 200",
+        b"HTTP/1.1 200 OK\r\nContent-Le",
+    ],
+)
+def test_an_answer_that_is_no_http_is_a_clean_failure_and_asked_again(answer: bytes) -> None:
+    fetched = acquire_from(in_turn((answer, Close()), WHOLE))
+    assert (fetched.outcome, fetched.acquired.attempts) == (Outcome.STORED, 2)
+    assert fetched.acquired.first_error
+    fetched = acquire_from(in_turn((answer, Close())), max_attempts=2)
+    assert (fetched.outcome, fetched.acquired.attempts) == (Outcome.FAILED, 2)
+
+
+@pytest.mark.parametrize("line", [b"no colon here", b" folded before any", b": no name"])
+def test_an_opt_out_behind_an_unreadable_line_is_never_overlooked(line: bytes) -> None:
+    answer = START + line + b"\r\nX-Robots-Tag: noai\r\n\r\n" + PHOTO
+    fetched = acquire_from(in_turn((answer, Close())), max_attempts=1)
+    assert fetched.outcome in {Outcome.FAILED, Outcome.REFUSED}
+
+
+def test_a_folded_header_is_read_whole() -> None:
+    answer = START + b"X-Robots-Tag: nofollow,\r\n\t noai\r\n\r\n" + PHOTO
+    fetched = acquire_from(in_turn(answer))
+    assert fetched.outcome is Outcome.REFUSED
+    assert fetched.acquired.x_robots_tag == "nofollow, noai"
+
+
+def test_headers_in_latin_1_are_no_trouble() -> None:
+    answer = START + b"X-Robots-Tag: \xe9\xff all\r\nServer: \x9b\r\n\r\n" + PHOTO
+    assert acquire_from(in_turn(answer)).outcome is Outcome.STORED
+
+
+def test_an_interim_answer_is_passed_over() -> None:
+    assert acquire_from(in_turn(b"HTTP/1.1 100 Continue\r\n\r\n" + WHOLE)).outcome is Outcome.STORED
+
+
+def test_http_1_0_is_understood() -> None:
+    answer = (b"HTTP/1.0 200 OK\r\nContent-Type: image/jpeg\r\n\r\n" + PHOTO, Close())
+    assert acquire_from(in_turn(answer)).outcome is Outcome.STORED

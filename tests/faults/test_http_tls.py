@@ -1,0 +1,125 @@
+"""Servers that are not who they say."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import socket
+import ssl
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.fakes.fetching import QUICK, photo
+from tests.fakes.pictures import jpeg
+from tests.fakes.scripted_server import Script, ScriptedServer, in_turn, reply
+from yfcc.errors import SourceUnreachable
+from yfcc.media.acquire import MediaClient
+from yfcc.media.settings import FetchSettings
+from yfcc.media.settle import Acquired
+from yfcc.media.sink import BytesSink
+from yfcc.model import Outcome
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Key and certificate for 127.0.0.1, signed by nobody but itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "scripted")])
+    now = datetime.datetime.now(datetime.UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+            critical=False,
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + signed.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+class TlsServer(ScriptedServer):
+    """The scripted server behind TLS."""
+
+    def __init__(self, script: Script, certificate: Path) -> None:
+        super().__init__(script)
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._tls.load_cert_chain(certificate)
+
+    def wrap(self, sock: socket.socket) -> socket.socket:
+        return self._tls.wrap_socket(sock, server_side=True)
+
+
+def acquire_from(server: ScriptedServer, host: str = "127.0.0.1") -> Acquired:
+    quick = QUICK | {"connect_timeout_s": 0.5}
+    client = MediaClient(FetchSettings(s3_endpoint=f"https://{host}:{server.port}", **quick))
+    try:
+        return client.acquire(photo(), BytesSink())
+    finally:
+        client.close()
+
+
+def test_a_certificate_that_nobody_vouches_for_is_not_trusted(certificate: Path) -> None:
+    with TlsServer(in_turn(reply(jpeg())), certificate) as server:
+        with pytest.raises(SourceUnreachable, match=r"127\.0\.0\.1"):
+            acquire_from(server)
+        assert server.requests == []
+
+
+def test_a_trusted_certificate_for_another_host_is_not_enough(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with TlsServer(in_turn(reply(jpeg())), certificate) as server:
+        with pytest.raises(SourceUnreachable):
+            acquire_from(server, "localhost")
+        assert server.requests == []
+
+
+def test_a_trusted_certificate_for_the_host_is(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with TlsServer(in_turn(reply(jpeg())), certificate) as server:
+        assert acquire_from(server).outcome is Outcome.STORED
+
+
+def test_a_step_down_from_https_to_http_is_blocked(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    moved = reply(b"", 301, [("Location", "http://farm8.staticflickr.com/1.jpg")])
+    with TlsServer(in_turn(moved), certificate) as server:
+        found = acquire_from(server)
+    assert found.outcome is Outcome.BLOCKED
+    assert "down to http" in (found.last_error or "")
+
+
+def test_plain_http_on_a_tls_port_is_no_connection() -> None:
+    class Talkative(ScriptedServer):
+        def wrap(self, sock: socket.socket) -> socket.socket:
+            sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            return sock
+
+    with Talkative(in_turn(reply(jpeg()))) as server, pytest.raises(SourceUnreachable):
+        acquire_from(server)
