@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from dataclasses import asdict
@@ -115,6 +116,10 @@ def download(  # noqa: PLR0913 - each is a flag
         typer.echo(f"{summary.n_bytes:,} bytes of media stored in {mirror} by this run")
         if summary.exit_code:
             typer.echo("run the same command again to go on", err=True)
+    if summary.n_dropped:
+        # A thread that does not end would keep the interpreter; it can change nothing any more.
+        sys.stdout.flush()
+        os._exit(summary.exit_code or 0)
     raise typer.Exit(summary.exit_code or 0)
 
 

@@ -1,16 +1,11 @@
 """bz2 decompressed in parallel, block by block, from any stream of bytes.
 
-A bzip2 stream is a header ``BZh1`` … ``BZh9``, blocks that start at any *bit* with the 48-bit
-mark 0x314159265359 and the CRC of their content, and an end mark 0x177245385090 with the CRC of
-the whole stream. Every block is a problem of its own: it is cut out, shifted to a byte boundary,
-dressed as a stream of one block and given to the standard library, which frees the interpreter
-lock while it works. Memory is a few blocks; reading can start again at any block.
+Every block is a problem of its own: it is cut out, shifted to a byte boundary, dressed as a stream
+of one block and given to the standard library, which frees the interpreter lock while it works.
+Memory is a few blocks; reading can start again at any block.
 
 What the library is blind to is checked here: nothing but another stream may follow a stream, the
 last one must end, and the CRC of each stream is the one in its end mark.
-
-Format: https://en.wikipedia.org/wiki/Bzip2#File_format, checked against files of bzip2, lbzip2
-and pbzip2 (one stream a block).
 """
 
 from __future__ import annotations
@@ -19,77 +14,11 @@ import bz2
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field, replace
-from typing import Final
+from dataclasses import dataclass, replace
 
-from yfcc.errors import SourceDamaged
+from yfcc.metadata.bzip2_blocks import BlockPosition, Scanner, Segment, damaged
 
-_BLOCK_MARK: Final = 0x314159265359
-_END_MARK: Final = 0x177245385090
-_MARK_BITS: Final = 48
-_CRC_BITS: Final = 32
-_HEADER_BITS: Final = 32
-#: A compressed block of 900 kB cannot be larger than this; without a mark in so many bytes the
-#: stream is no bzip2 (bzip2 grows incompressible input by about 1 %).
-_MAX_BLOCK_BYTES: Final = 2 << 20
-_LEVELS: Final = b"123456789"
-
-
-def _patterns(mark: int) -> tuple[tuple[int, bytes], ...]:
-    """Whole bytes inside a 48-bit mark, for each of its eight bit positions in a byte.
-
-    Returns
-    -------
-    tuple of (first_bit, pattern)
-        Bit of the mark's start, counted from the pattern's first byte: 0, or -7 to -1.
-    """
-    found = []
-    for shift in range(8):
-        eight = (mark << (16 - shift)).to_bytes(8, "big")
-        found.append((shift - 8, eight[1:6]) if shift else (0, eight[0:6]))
-    return tuple(found)
-
-
-_BLOCK_PATTERNS: Final = _patterns(_BLOCK_MARK)
-_END_PATTERNS: Final = _patterns(_END_MARK)
-
-
-def _find_marks(buffer: bytearray, mark: int, first_byte: int = 0) -> list[int]:
-    """Bits, from the start of a buffer, where a mark lies whole; at or behind ``first_byte``."""
-    found = []
-    for first_bit, pattern in _BLOCK_PATTERNS if mark == _BLOCK_MARK else _END_PATTERNS:
-        at = buffer.find(pattern, first_byte)
-        while at >= 0:
-            bit = at * 8 + first_bit
-            seven = buffer[bit // 8 : bit // 8 + 7]
-            value = int.from_bytes(seven.ljust(7, b"\0"), "big") >> (8 - bit % 8)
-            is_whole = bit // 8 + (6 if bit % 8 == 0 else 7) <= len(buffer)
-            if bit >= 0 and is_whole and value & ((1 << _MARK_BITS) - 1) == mark:
-                found.append(bit)
-            at = buffer.find(pattern, at + 1)
-    return sorted(found)
-
-
-@dataclass(frozen=True, slots=True)
-class BlockPosition:
-    """A place where decompression can start again.
-
-    Attributes
-    ----------
-    bit : int
-        Where the block's mark starts, in bits from the start of the file.
-    level : int
-        1 to 9, from the header of the block's stream.
-    stream_crc : int
-        Combined CRC of the blocks before it in its stream.
-    raw_offset : int
-        Bytes of decompressed data before it.
-    """
-
-    bit: int
-    level: int = 9
-    stream_crc: int = 0
-    raw_offset: int = 0
+__all__ = ["BlockPosition", "RawBlock", "iter_blocks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,41 +38,6 @@ class RawBlock:
     position: BlockPosition
     after: BlockPosition
     raw: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class _Segment:
-    """The bits from one block mark to whatever comes next."""
-
-    bit: int
-    level: int
-    n_bits: int
-    bits: int  # the segment's bits as one number, without padding
-    ends_stream: int | None = None  # the stream's CRC, where an end mark follows
-    next_level: int | None = None  # level of the stream that follows, if one does
-    next_bit: int | None = None  # of the mark that follows, if one does
-
-    @property
-    def crc(self) -> int:
-        """CRC of the block's content, from its header."""
-        return (self.bits >> (self.n_bits - _MARK_BITS - _CRC_BITS)) & 0xFFFFFFFF
-
-    def as_stream(self) -> bytes:
-        """The block dressed as a whole bzip2 stream."""
-        n_bits = self.n_bits + _MARK_BITS + _CRC_BITS
-        padding = -n_bits % 8
-        bits = (self.bits << _MARK_BITS | _END_MARK) << _CRC_BITS | self.crc
-        return b"BZh%d" % self.level + (bits << padding).to_bytes((n_bits + padding) // 8, "big")
-
-    def joined(self, later: _Segment) -> _Segment:
-        """Itself and the next segment as one: the mark between them was chance."""
-        return replace(
-            later,
-            bit=self.bit,
-            level=self.level,
-            n_bits=self.n_bits + later.n_bits,
-            bits=self.bits << later.n_bits | later.bits,
-        )
 
 
 def _combined(stream_crc: int, block_crc: int) -> int:
@@ -184,9 +78,9 @@ def iter_blocks(
     SourceDamaged
         Not bzip2, truncated, damaged, or followed by anything that is not bzip2.
     """
-    scanner = _Scanner(name, start)
+    scanner = Scanner(name, start)
     collector = _Collector(name, scanner.first)
-    pending: deque[tuple[_Segment, Future[bytes]]] = deque()
+    pending: deque[tuple[Segment, Future[bytes]]] = deque()
     segments = scanner.segments(chunks)
     try:
         for segment in segments:
@@ -200,7 +94,7 @@ def iter_blocks(
             future.cancel()
 
 
-def _decompress(segment: _Segment) -> bytes:
+def _decompress(segment: Segment) -> bytes:
     decompressor = bz2.BZ2Decompressor()
     raw = decompressor.decompress(segment.as_stream())
     # A stream that ends early hides whatever follows: damage between two streams.
@@ -216,7 +110,7 @@ class _Collector:
     name: str
     position: BlockPosition
 
-    def take(self, pending: deque[tuple[_Segment, Future[bytes]]]) -> Iterator[RawBlock]:
+    def take(self, pending: deque[tuple[Segment, Future[bytes]]]) -> Iterator[RawBlock]:
         segment, future = pending.popleft()
         try:
             raw = future.result()
@@ -226,7 +120,7 @@ class _Collector:
         crc = _combined(before.stream_crc, segment.crc)
         if segment.ends_stream is not None:
             if segment.ends_stream != crc:
-                raise _damaged(
+                raise damaged(
                     self.name,
                     segment.bit + segment.n_bits,
                     before.raw_offset + len(raw),
@@ -244,10 +138,10 @@ class _Collector:
 
     def _decompress_joined(
         self,
-        segment: _Segment,
-        pending: deque[tuple[_Segment, Future[bytes]]],
+        segment: Segment,
+        pending: deque[tuple[Segment, Future[bytes]]],
         error: Exception,
-    ) -> tuple[_Segment, bytes]:
+    ) -> tuple[Segment, bytes]:
         """Try again across a mark that may be chance (once in 3,000 whole data sets)."""
         if pending and segment.ends_stream is None:
             later, future = pending.popleft()
@@ -257,187 +151,9 @@ class _Collector:
                 return joined, _decompress(joined)
             except (OSError, EOFError, ValueError):
                 pass  # damage, not chance: report the first block's error
-        raise _damaged(
+        raise damaged(
             self.name,
             segment.bit,
             self.position.raw_offset,
             "the block's content does not match its checksum or cannot be decoded",
         ) from error
-
-
-@dataclass(slots=True)
-class _Scanner:
-    """Cuts the bits between block marks out of a stream of bytes."""
-
-    name: str
-    start: BlockPosition | None
-    buffer: bytearray = field(default_factory=bytearray)
-    base: int = 0  # file offset of buffer[0]
-    searched: int = 0  # bytes of the buffer without a further mark
-
-    def __post_init__(self) -> None:
-        if self.start:
-            self.base = self.start.bit // 8
-            self.searched = 6  # behind the mark it starts with
-
-    @property
-    def first(self) -> BlockPosition:
-        return self.start or BlockPosition(bit=_HEADER_BITS)
-
-    def segments(self, chunks: Iterable[bytes]) -> Iterator[_Segment]:
-        """Segments in order; each needs the mark that follows it."""
-        mark, level = (self.start.bit, self.start.level) if self.start else (None, 9)
-        for chunk in chunks:
-            self.buffer += chunk
-            if mark is None:
-                if len(self.buffer) < 14:
-                    continue
-                level = self._read_header(0)
-                mark = self._skip_empty_streams()
-                if mark is None:
-                    continue
-                level = self._read_header(mark // 8 - self.base - 4)
-                self.searched = mark // 8 - self.base + 6
-            for found in self._marks():
-                segment = self._cut(mark, found, level)
-                yield segment
-                mark, level = found, segment.next_level or level
-            self._forget_before(mark)
-        yield from self._last(mark, level)
-
-    def _read_header(self, at: int) -> int:
-        """Level of the stream whose header lies at ``buffer[at]``."""
-        header = bytes(self.buffer[at : at + 4])
-        if header[:3] != b"BZh" or header[3:4] not in (_LEVELS[i : i + 1] for i in range(9)):
-            raise _not_bzip2(self.name, self.base + at, bytes(self.buffer[at : at + 16]))
-        return header[3] - 48
-
-    def _skip_empty_streams(self) -> int | None:
-        """Bit of the first block's mark after any streams of nothing; None: more bytes needed."""
-        at = 0
-        end = _END_MARK.to_bytes(6, "big") + bytes(4)
-        while len(self.buffer) >= at + 14 and self.buffer[at + 4 : at + 14] == end:
-            at += 14
-            if len(self.buffer) > at:
-                if len(self.buffer) < at + 14:
-                    return None
-                self._read_header(at)
-        if len(self.buffer) < at + 10:
-            return None
-        if self.buffer[at + 4 : at + 10] != _BLOCK_MARK.to_bytes(6, "big"):
-            raise _damaged(self.name, (self.base + at + 4) * 8, 0, "no block after the header")
-        return (self.base + at + 4) * 8
-
-    def _marks(self) -> list[int]:
-        """Bits of the block marks in the part of the buffer not yet searched."""
-        found = _find_marks(self.buffer, _BLOCK_MARK, self.searched)
-        # A mark can lie across the end: the last bytes are searched again, with what follows.
-        self.searched = max(self.searched, len(self.buffer) - 7)
-        if found:
-            self.searched = max(self.searched, found[-1] // 8 + 6)
-        return [self.base * 8 + bit for bit in found]
-
-    def _bits(self, first: int, last: int) -> int:
-        """The bits [first, last) of the file as a number."""
-        low, high = first // 8 - self.base, (last + 7) // 8 - self.base
-        value = int.from_bytes(self.buffer[low:high], "big") >> (-last % 8)
-        return value & ((1 << (last - first)) - 1)
-
-    def _cut(self, mark: int, following: int, level: int) -> _Segment:
-        """The segment between two marks, with the end of a stream if one lies between."""
-        at = following // 8 - self.base
-        is_aligned = following % 8 == 0 and at >= 4
-        if is_aligned and self.buffer[at - 4 : at - 1] == b"BZh" and self.buffer[at - 1] in _LEVELS:
-            end = self._end_mark_before(at - 4, mark)
-            if end is not None:
-                crc = self._bits(end + _MARK_BITS, end + _MARK_BITS + _CRC_BITS)
-                bits = self._bits(mark, end)
-                next_level = self.buffer[at - 1] - 48
-                return _Segment(mark, level, end - mark, bits, crc, next_level, following)
-        bits = self._bits(mark, following)
-        return _Segment(mark, level, following - mark, bits, next_bit=following)
-
-    def _end_mark_before(self, at: int, not_before: int) -> int | None:
-        """Bit of the end mark of the stream that ends before ``buffer[at]``."""
-        empty = _END_MARK.to_bytes(6, "big") + bytes(4)
-        while at >= 14 and self.buffer[at - 10 : at] == empty:
-            if self.buffer[at - 14 : at - 11] != b"BZh":
-                break
-            at -= 14
-        for padding in range(8):
-            bit = (self.base + at) * 8 - padding - _CRC_BITS - _MARK_BITS
-            if bit > not_before and self._bits(bit, bit + _MARK_BITS) == _END_MARK:
-                return bit
-        return None
-
-    def _forget_before(self, mark: int | None) -> None:
-        """Drop what is no longer needed; refuse a stream that has no marks at all."""
-        if mark is None:
-            return
-        drop = mark // 8 - self.base
-        del self.buffer[:drop]
-        self.base += drop
-        self.searched = max(0, self.searched - drop)
-        if len(self.buffer) > 16 * _MAX_BLOCK_BYTES:
-            raise _damaged(self.name, mark, None, "no further block or end mark in 32 MiB")
-
-    def _last(self, mark: int | None, level: int) -> Iterator[_Segment]:
-        """The segment that ends with the file."""
-        n_bytes = self.base + len(self.buffer)
-        if mark is None:
-            yield from self._nothing(n_bytes)
-            return
-        end = self._end_mark_before(len(self.buffer), mark)
-        if end is None:
-            self._explain_missing_end(mark, n_bytes)
-        else:
-            crc = self._bits(end + _MARK_BITS, end + _MARK_BITS + _CRC_BITS)
-            yield _Segment(mark, level, end - mark, self._bits(mark, end), crc)
-
-    def _nothing(self, n_bytes: int) -> Iterator[_Segment]:
-        """A file without a block: only streams of nothing are whole."""
-        if not self.buffer:
-            raise SourceDamaged(
-                f"{self.name}: the file is empty (0 bytes); expected bzip2 data. "
-                "Fetch the file again."
-            )
-        self._read_header(0)
-        end = _END_MARK.to_bytes(6, "big") + bytes(4)
-        if len(self.buffer) % 14 or self.buffer[4:14] != end:
-            raise _truncated(self.name, n_bytes)
-        yield from ()
-
-    def _explain_missing_end(self, mark: int, n_bytes: int) -> None:
-        """Tell garbage after the end from truncation."""
-        for bit in _find_marks(self.buffer, _END_MARK, mark // 8 - self.base):
-            end = self.base + (bit + _MARK_BITS + _CRC_BITS + 7) // 8
-            if end < n_bytes:
-                raise SourceDamaged(
-                    f"{self.name}: {n_bytes - end:,} bytes at compressed offset {end:,} follow the "
-                    "end of the compressed data and are no bzip2 stream. The copy is damaged or "
-                    "was appended to; fetch the file again."
-                )
-        raise _truncated(self.name, n_bytes)
-
-
-def _damaged(name: str, bit: int, raw_offset: int | None, what: str) -> SourceDamaged:
-    raw = "" if raw_offset is None else f", {raw_offset:,} decompressed bytes in"
-    return SourceDamaged(
-        f"{name}: damaged at compressed offset {bit // 8:,} (bit {bit % 8}){raw}: {what}. "
-        "The copy is damaged; fetch the file again."
-    )
-
-
-def _not_bzip2(name: str, offset: int, got: bytes) -> SourceDamaged:
-    return SourceDamaged(
-        f"{name}: not bzip2 at compressed offset {offset:,}: "
-        f"expected 'BZh1' to 'BZh9', got {got!r}. "
-        "The copy is damaged or is another kind of file; fetch it again."
-    )
-
-
-def _truncated(name: str, n_bytes: int) -> SourceDamaged:
-    return SourceDamaged(
-        f"{name}: truncated at compressed offset {n_bytes:,}: the file ends inside the "
-        "compressed data, before its end mark. Fetch the file again."
-    )
