@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import random
 import struct
 
 from PIL import Image
@@ -12,7 +13,7 @@ from PIL import Image
 @functools.cache
 def picture(kind: str, size: tuple[int, int] = (40, 30), seed: int = 1) -> bytes:
     """A picture that differs with its seed; ``kind`` as Pillow names it."""
-    noise = bytes((i * i * seed + 7 * i) % 251 for i in range(size[0] * size[1] * 3))
+    noise = random.Random(seed).randbytes(size[0] * size[1] * 3)
     image = Image.frombytes("RGB", size, noise)
     stream = io.BytesIO()
     image.save(stream, kind)

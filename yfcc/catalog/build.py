@@ -42,7 +42,8 @@ from yfcc.progress import FileProgress
 #: lines read, were rejected: it is not the dataset that is being read.
 _MAX_REJECTS: Final = 1_000
 _MAX_REJECTED_SHARE: Final = 0.01
-_PARSED_AHEAD: Final = 2
+#: Chunks of 4 MiB that wait parsed, a file: about a window of the longest lines.
+_PARSED_AHEAD: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,7 @@ class _Build:
 
     def run(self) -> BuildSummary:
         cursors = {
-            pack: PackCursor(self._pack_rows(pack, file), VALUE_KINDS[pack])
+            pack: PackCursor(self._open_pack(pack, file), VALUE_KINDS[pack])
             for pack, file in self.edition.packs.items()
         }
         n_items = 0
@@ -250,10 +251,14 @@ class _Build:
             if limit is not None and n_before >= limit:
                 return
 
-    def _pack_rows(self, pack: Pack, file: str) -> Iterator[Rows]:
+    def _open_pack(self, pack: Pack, file: str) -> Iterator[Rows]:
+        """Rows of a pack; reading starts at once, beside the dataset's."""
         stream = self._open(file)
-        chunks = stream.parsed(partial(parse_pack, pack=pack), stream.line_chunks())
-        for chunk in self._ahead(chunks, file):
+        parsed = stream.parsed(partial(parse_pack, pack=pack), stream.line_chunks())
+        return self._pack_rows(file, self._ahead(parsed, file))
+
+    def _pack_rows(self, file: str, chunks: Iterator[ParsedChunk]) -> Iterator[Rows]:
+        for chunk in chunks:
             self._count(file, chunk)
             self.writer.insert_rejects(chunk.rejects)
             yield chunk.rows

@@ -55,6 +55,8 @@ _LEFTOVERS: Final = tuple(
 #: of its row with a set of values, 330 ns a key, though they are unique already.
 _MAP_COLUMNS: Final = ("autotags", "exif")
 _RECURRING_IN_MAPS: Final = ("autotags.key_value.key", "exif.key_value.key", "exif.key_value.value")
+#: Rows of one transaction: a DuckDB row group, which goes to the file as it is, written once.
+_BATCH_ROWS: Final = 122_880
 DUPLICATE_PACK_REASON: Final = "duplicate photo id: another line of the pack has it"
 
 
@@ -103,7 +105,9 @@ class CatalogWriter:
     target: Path
     limits: Limits
     _connection: duckdb.DuckDBPyConnection = field(init=False)
+    _late_connection: duckdb.DuckDBPyConnection = field(init=False)
     _columns: str = field(init=False)
+    _n_uncommitted: int = 0
 
     def open(self) -> None:
         """Start a new file; what an earlier build left is removed."""
@@ -113,6 +117,8 @@ class CatalogWriter:
         # twice the file, and 1.5 times the CPU. The other cores decompress meanwhile.
         self._connection.execute("SET threads = 1")
         create_tables(self._connection)
+        # Late rows lie in a file of their own, and a transaction writes to one file only.
+        self._late_connection = self._connection.cursor()
         described = self._connection.execute("DESCRIBE items").fetchall()
         self._columns = ", ".join(f'"{row[0]}"' for row in described)
 
@@ -131,6 +137,8 @@ class CatalogWriter:
     def insert_items(self, columns: dict[str, pa.ChunkedArray]) -> None:
         """Append a window to ``items``; columns that are missing are null."""
         n_rows = len(columns["photo_id"])
+        if not self._n_uncommitted:
+            self._connection.execute("BEGIN")
         for pack, column in PACK_COLUMN.items():
             columns.setdefault(column, pa.nulls(n_rows, VALUE_KINDS[pack]))
         maps = {name: columns.pop(name) for name in _MAP_COLUMNS}
@@ -144,6 +152,14 @@ class CatalogWriter:
         )
         maps_file = f"read_parquet('{_quoted(self._maps)}')"
         self._append("items", pa.table(columns), self._columns, f"POSITIONAL JOIN {maps_file}")
+        self._n_uncommitted += n_rows
+        if self._n_uncommitted >= _BATCH_ROWS:
+            self._commit()
+
+    def _commit(self) -> None:
+        if self._n_uncommitted:
+            self._connection.execute("COMMIT")
+            self._n_uncommitted = 0
 
     def insert_rejects(self, rejects: Iterable[Reject]) -> None:
         """Append to ``rejected_lines``."""
@@ -180,23 +196,24 @@ class CatalogWriter:
                 "value": rows.table["value"],
             }
         )
-        self._append(self._late_table(f"late_{pack}", pack), table, "*")
+        self._append_late(self._late_table(f"late_{pack}", pack), table)
 
     def keep_missed(self, pack: Pack, ids: pa.Array) -> None:
         """Remember items whose row of a pack was not found yet."""
         if len(ids):
-            self._append(self._late_table(f"missed_{pack}"), pa.table({"photo_id": ids}), "*")
+            self._append_late(self._late_table(f"missed_{pack}"), pa.table({"photo_id": ids}))
 
     def _late_table(self, name: str, pack: Pack | None = None) -> str:
         """A table in the side file, made at the first use."""
-        self._connection.execute(f"ATTACH IF NOT EXISTS '{_quoted(self._late)}' AS late")
+        run = self._late_connection.execute
+        run(f"ATTACH IF NOT EXISTS '{_quoted(self._late)}' AS late")
         columns = _LATE_SCHEMA[:1]
         if pack:
             columns = [*_LATE_SCHEMA, ("value", VALUE_KINDS[pack])]
         empty = pa.schema(columns).empty_table()
-        self._connection.register("empty", empty)
-        self._connection.execute(f"CREATE TABLE IF NOT EXISTS late.{name} AS SELECT * FROM empty")
-        self._connection.unregister("empty")
+        self._late_connection.register("empty", empty)
+        run(f"CREATE TABLE IF NOT EXISTS late.{name} AS SELECT * FROM empty")
+        self._late_connection.unregister("empty")
         return f"late.{name}"
 
     def _append(self, table: str, rows: pa.Table, columns: str, beside: str = "") -> None:
@@ -206,10 +223,17 @@ class CatalogWriter:
         finally:
             self._connection.unregister("incoming")
 
+    def _append_late(self, table: str, rows: pa.Table) -> None:
+        self._late_connection.register("incoming_late", rows)
+        try:
+            self._late_connection.execute(f"INSERT INTO {table} SELECT * FROM incoming_late")
+        finally:
+            self._late_connection.unregister("incoming_late")
+
     def missed_ids(self, pack: Pack) -> npt.NDArray[np.int64]:
         """Items whose row of a pack was not found yet."""
         missed = self._late_table(f"missed_{pack}")
-        rows = self._connection.execute(f"SELECT photo_id FROM {missed}").fetchall()
+        rows = self._late_connection.execute(f"SELECT photo_id FROM {missed}").fetchall()
         return np.array([row[0] for row in rows], np.int64)
 
     def join_late(self, files: dict[Pack, str], *, is_whole: bool) -> dict[Pack, LateCounts]:
@@ -224,6 +248,7 @@ class CatalogWriter:
         """
         counts = {}
         found = []
+        self._commit()
         self._connection.execute(f"SET threads = {self.limits.n_threads or 1}")
         for pack, file in files.items():
             counts[pack] = self._judge_late(pack, file, is_whole=is_whole)
@@ -290,6 +315,7 @@ class CatalogWriter:
             ORDER BY line_number"""
         )
         run(f'USE "{first}"')
+        self._late_connection.close()
         self._connection.close()
         second.replace(self._building)
         self._connection = connect_writer(self._building, self.limits)
@@ -302,12 +328,15 @@ class CatalogWriter:
         """Views, checkpoint, and the name."""
         create_views(self._connection)
         self._connection.execute("CHECKPOINT")
+        self._late_connection.close()
         self._connection.close()
         publish(self._building, self.target)
         self.discard()
 
     def discard(self) -> None:
         """Remove what a build leaves beside its target."""
+        if hasattr(self, "_late_connection"):
+            self._late_connection.close()
         if hasattr(self, "_connection"):
             self._connection.close()
         for suffix in _LEFTOVERS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from threading import Event
 from typing import Final
 
@@ -71,7 +72,12 @@ class MediaClient:
         self._client = Client(settings, self._rules, self._clock, self._stop)
         robots = RobotsBook(self._client, self._rules, self._clock)
         self._fetcher = Fetcher(settings, self._rules, self._client, robots, self._clock)
-        self._policy = plan_policy(settings, settings.s3_connections, None)
+        hasty = replace(
+            settings,
+            backoff_cap_s=min(settings.backoff_cap_s, settings.s3_backoff_cap_s),
+            max_pause_s=min(settings.max_pause_s, settings.s3_max_pause_s),
+        )
+        self._policy = plan_policy(hasty, settings.s3_connections, None)
         flickr_policy = plan_policy(settings, settings.flickr_connections, settings.flickr_rate)
         s3_host = self._places.s3.origin.host
         flickr_host = self._places.flickr.host if self._places.flickr else "Flickr"

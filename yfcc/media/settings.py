@@ -50,6 +50,9 @@ class FetchSettings:
         First and longest pause where the server names none.
     max_pause_s : float
         A longer pause, or a longer sum of pauses without a success between, ends the run.
+    s3_backoff_cap_s, s3_max_pause_s : float
+        The same for the object store, which asks for seconds (503 SlowDown): one that stays
+        away for minutes is down, and the run had better say so.
     max_connect_rounds : int
         Rounds of failing connections, each after a longer pause, until the run ends.
     max_forbidden_run : int
@@ -80,6 +83,8 @@ class FetchSettings:
     backoff_s: float = 0.5
     backoff_cap_s: float = 30.0
     max_pause_s: float = 3600.0
+    s3_backoff_cap_s: float = 5.0
+    s3_max_pause_s: float = 120.0
     max_connect_rounds: int = 6
     max_forbidden_run: int = 100
     s3_connections: int = 64

@@ -70,7 +70,7 @@ class LineChunk:
 
 
 def iter_line_chunks(
-    blocks: Iterable[RawBlock], file: str, *, chunk_bytes: int = 8 << 20
+    blocks: Iterable[RawBlock], file: str, *, chunk_bytes: int = 4 << 20
 ) -> Iterator[LineChunk]:
     """Cut blocks into chunks of whole lines.
 
