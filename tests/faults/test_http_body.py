@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import time
+import tracemalloc
 import zlib
 
 import pytest
@@ -13,6 +15,7 @@ from tests.fakes.pictures import film, jpeg, picture
 from tests.fakes.scripted_server import (
     Close,
     Endless,
+    Pause,
     Reset,
     ScriptedServer,
     in_turn,
@@ -184,9 +187,15 @@ def test_a_bomb_is_too_large_and_never_unpacked_whole() -> None:
     bomb = gzip.compress(PHOTO + bytes(50 * 10**6))
     assert len(bomb) < 100_000
     answer = reply(bomb, headers=[("Content-Encoding", "gzip")])
-    fetched = acquire_from(in_turn(answer), max_bytes=10**6)
+    tracemalloc.start()
+    try:
+        fetched = acquire_from(in_turn(answer), max_bytes=10**6)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
     assert fetched.outcome is Outcome.TOO_LARGE
     assert len(fetched.content) <= 10**6
+    assert peak_bytes < 10**7
 
 
 @pytest.mark.parametrize("coding", ["br", "zstd", "gzip, gzip", "rot13"])
@@ -199,7 +208,7 @@ def test_a_coding_that_is_not_known_is_refused_at_once(coding: str) -> None:
 def test_an_encoded_body_that_is_broken_or_cut_is_asked_for_again() -> None:
     encoded = gzip.compress(PHOTO)
     header = [("Content-Encoding", "gzip")]
-    for broken in (encoded[:-9], b"\x1f\x8b\x08\x00" + b"?" * 40):
+    for broken in (encoded[:-9], encoded[:-1], b"\x1f\x8b\x08\x00" + b"?" * 40):
         fetched = acquire_from(in_turn(reply(broken, headers=header), WHOLE))
         assert (fetched.outcome, fetched.acquired.attempts) == (Outcome.STORED, 2)
 
@@ -232,13 +241,15 @@ def test_a_reset_in_the_middle_is_asked_for_again() -> None:
     assert (fetched.outcome, fetched.acquired.attempts) == (Outcome.STORED, 2)
 
 
-def test_bytes_beyond_the_length_are_not_taken_for_the_next_answer() -> None:
-    smuggled = reply(picture("GIF"))
-    with ScriptedServer(in_turn(WHOLE + smuggled, WHOLE)) as server, client_of(server) as client:
+@pytest.mark.parametrize("pause_s", [0.0, 0.05])
+def test_bytes_beyond_the_length_are_not_taken_for_the_next_answer(pause_s: float) -> None:
+    smuggling = (WHOLE, Pause(pause_s), reply(picture("GIF")))
+    with ScriptedServer(in_turn(smuggling, WHOLE)) as server, client_of(server) as client:
         for photo_id in (1, 2):
             sink = BytesSink()
             assert client.acquire(photo(photo_id), sink).outcome is Outcome.STORED
             assert bytes(sink.view()) == PHOTO
+            time.sleep(2 * pause_s)
 
 
 def test_the_extension_is_what_the_bytes_are() -> None:

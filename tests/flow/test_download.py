@@ -124,13 +124,15 @@ def test_a_failed_write_is_never_a_success(
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)], check=False
+        ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(disk)], check=False
     )
     if mounted.returncode:
         pytest.skip("a small disk cannot be mounted here")
     try:
         with EmbeddedServers(sample.directory) as servers:
+            # Few workers: most of what fits is committed before the disk is full.
             arguments = ("download", "--catalog", catalog, "--mirror", str(disk / "mirror"))
+            arguments += ("--workers", "2")
             full = run_yfcc(*arguments, "--s3-endpoint", servers.s3_endpoint, "--quiet")
             assert full.returncode == 6, full.stderr
             assert full.stderr.count("\n") == 1

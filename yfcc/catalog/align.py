@@ -89,6 +89,8 @@ class PackCursor:
 
     def _was_passed(self, ids: npt.NDArray[np.int64]) -> bool:
         """Whether an earlier row of the pack has one of the ids: the first one wins."""
+        if not self._passed and not self._given_up:
+            return False
         is_passed = any(bool(np.isin(ids_of(part), ids).any()) for part in self._passed)
         return is_passed or self._given_up.intersect(BitMap64(ids.astype(np.uint64)))
 

@@ -137,6 +137,8 @@ class CatalogWriter:
     def insert_items(self, columns: dict[str, pa.ChunkedArray]) -> None:
         """Append a window to ``items``; columns that are missing are null."""
         n_rows = len(columns["photo_id"])
+        if not n_rows:
+            return
         if not self._n_uncommitted:
             self._connection.execute("BEGIN")
         for pack, column in PACK_COLUMN.items():
@@ -148,7 +150,7 @@ class CatalogWriter:
             compression="none",
             use_dictionary=list(_RECURRING_IN_MAPS),
             write_statistics=False,
-            row_group_size=max(n_rows, 1),
+            row_group_size=n_rows,
         )
         maps_file = f"read_parquet('{_quoted(self._maps)}')"
         self._append("items", pa.table(columns), self._columns, f"POSITIONAL JOIN {maps_file}")

@@ -137,8 +137,20 @@ def split_rows(chunk: LineChunk, columns: tuple[str, ...]) -> tuple[Rows, list[R
     list of Reject
         Lines with another number, or that are no UTF-8; in the file's order.
     """
+    rows, rejects = _split(chunk, columns, has_empty_lines=False)
+    # Arrow takes an empty line for a row of empty columns: rare, so looked for only then.
+    lengths = [pc.binary_length(rows.raw[name]).to_numpy() for name in columns[:2]]
+    if ((lengths[0] == 0) & (lengths[1] == 0)).any():
+        rows, rejects = _split(chunk, columns, has_empty_lines=True)
+    return rows, rejects
+
+
+def _split(
+    chunk: LineChunk, columns: tuple[str, ...], *, has_empty_lines: bool
+) -> tuple[Rows, list[Reject]]:
     aside = _SetAside(chunk)
-    good, cut_lines = _without_bad_lines(chunk, len(columns), aside)
+    suspects = _suspect_lines(chunk.data, has_empty_lines=has_empty_lines)
+    good, cut_lines = _without_bad_lines(chunk, suspects, len(columns), aside)
     stand_in = _stand_in(good) if b"\r" in good else None
     if stand_in:
         good = good.replace(b"\r", stand_in)
@@ -165,11 +177,10 @@ def _line_bounds(data: bytes) -> npt.NDArray[np.int64]:
 
 
 def _without_bad_lines(
-    chunk: LineChunk, n_columns: int, aside: _SetAside
+    chunk: LineChunk, suspects: npt.NDArray[np.int64], n_columns: int, aside: _SetAside
 ) -> tuple[bytes, list[int]]:
-    """Cut out the lines that are no UTF-8, or empty, which Arrow takes for rows; both are rare."""
+    """Cut out those of the suspect lines that are no UTF-8, or empty; both are rare."""
     data = chunk.data
-    suspects = _suspect_lines(data)
     if not len(suspects):
         return data, []
     bounds = _line_bounds(data)
@@ -192,10 +203,9 @@ def _without_bad_lines(
     return b"".join([*parts, data[begin:]]), cut_lines
 
 
-def _suspect_lines(data: bytes) -> npt.NDArray[np.int64]:
-    """Lines that are empty or hold a byte beyond ASCII; the files are ASCII."""
-    has_empty = data.startswith(b"\n") or b"\n\n" in data
-    if data.isascii() and not has_empty:
+def _suspect_lines(data: bytes, *, has_empty_lines: bool) -> npt.NDArray[np.int64]:
+    """Lines that hold a byte beyond ASCII (the files are ASCII), or are empty."""
+    if data.isascii() and not has_empty_lines:
         return np.zeros(0, np.int64)
     is_high = np.frombuffer(data, np.uint8) >= 0x80
     bounds = _line_bounds(data)
