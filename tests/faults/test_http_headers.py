@@ -29,6 +29,9 @@ START = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n" % len(PHOTO)
         b"",
         b"HTTP/1.1 200",
         b"HTTP/1.1 200 OK\r\nContent-Le",
+        b"HTTP/1.1 200 OK\r\nX: y\r\n",
+        b"HTTP/1.1 200 OK\r\nX Y: z\r\n\r\n" + PHOTO,
+        b"HTTP/1.1 200 OK\r\n\xe9: z\r\n\r\n" + PHOTO,
     ],
 )
 def test_an_answer_that_is_no_http_is_a_clean_failure_and_asked_again(answer: bytes) -> None:
@@ -44,6 +47,26 @@ def test_an_opt_out_behind_an_unreadable_line_is_never_overlooked(line: bytes) -
     answer = START + line + b"\r\nX-Robots-Tag: noai\r\n\r\n" + PHOTO
     fetched = acquire_from(in_turn((answer, Close())), max_attempts=1)
     assert fetched.outcome in {Outcome.FAILED, Outcome.REFUSED}
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"X-Robots-Tag : noai\r\n",
+        b"X-ROBOTS-TAG:noai\r\n",
+        b"x-robots-tag:\t noai \t\r\n",
+        b"X-Robots-Tag: nofollow\r\nETag: 1\r\nX-Robots-Tag: noai\r\n",
+        b"X-Robots-Tag:\r\n noai\r\n",
+        b"X-Robots-Tag: noai\n",
+    ],
+)
+def test_an_opt_out_is_read_however_it_is_spaced(lines: bytes) -> None:
+    assert acquire_from(in_turn(START + lines + b"\r\n" + PHOTO)).outcome is Outcome.REFUSED
+
+
+def test_a_hundred_headers_are_read_and_the_last_counts() -> None:
+    lines = b"X: y\r\n" * 98 + b"X-Robots-Tag: noai\r\n"
+    assert acquire_from(in_turn(START + lines + b"\r\n" + PHOTO)).outcome is Outcome.REFUSED
 
 
 def test_a_folded_header_is_read_whole() -> None:

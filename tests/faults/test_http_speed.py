@@ -102,7 +102,7 @@ def test_a_stopped_run_does_not_wait_for_a_silent_server() -> None:
 def test_a_stopped_run_does_not_wait_out_a_pause() -> None:
     stop = threading.Event()
     timer = threading.Timer(0.2, stop.set)
-    busy = reply(b"", 503, [("Retry-After", "600")])
+    busy = reply(b"", 503, [("Retry-After", "100")])
     with ScriptedServer(in_turn(busy)) as server, client_of(server, stop) as client:
         timer.start()
         started_s = time.monotonic()

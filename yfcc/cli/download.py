@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -28,6 +28,7 @@ from yfcc.progress import RunDisplay
 
 if TYPE_CHECKING:
     from yfcc.mirror.download import Forecast
+    from yfcc.mirror.totals import RunSummary
 
 
 @with_selection
@@ -111,16 +112,25 @@ def download(  # noqa: PLR0913 - each is a flag
     if json:
         print_json(asdict(summary) | {"mirror": mirror})
     elif not quiet:
-        rows = [*summary.outcomes.items(), ("not yet tried", summary.not_yet_tried)]
-        print_table(("outcome", "items"), [*rows, ("selected", summary.n_selected)])
-        typer.echo(f"{summary.n_bytes:,} bytes of media stored in {mirror} by this run")
-        if summary.exit_code:
-            typer.echo("run the same command again to go on", err=True)
+        _print_counts(summary, mirror)
+    _leave(summary)
+
+
+def _print_counts(summary: RunSummary, mirror: str) -> None:
+    rows = [*summary.outcomes.items(), ("not yet tried", summary.not_yet_tried)]
+    print_table(("outcome", "items"), [*rows, ("selected", summary.n_selected)])
+    typer.echo(f"{summary.n_bytes:,} bytes of media stored in {mirror} by this run")
+    if summary.exit_code:
+        typer.echo("run the same command again to go on", err=True)
+
+
+def _leave(summary: RunSummary) -> NoReturn:
+    code = summary.exit_code or 0
     if summary.n_dropped:
         # A thread that does not end would keep the interpreter; it can change nothing any more.
         sys.stdout.flush()
-        os._exit(summary.exit_code or 0)
-    raise typer.Exit(summary.exit_code or 0)
+        os._exit(code)
+    raise typer.Exit(code)
 
 
 def _chosen_shards(shards: str | None, shard_of: str | None) -> frozenset[int] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,9 @@ from yfcc.cli.options import (
 from yfcc.cli.output import print_json, print_table
 from yfcc.errors import UsageError
 from yfcc.progress import open_file_progress
+
+if TYPE_CHECKING:
+    from yfcc.catalog.build import BuildSummary
 
 NO_SOURCE = """no source of metadata is named. There are three kinds:
   the synthetic demo     yfcc demo data
@@ -76,23 +79,29 @@ def metadata(  # noqa: PLR0913, PLR0917 - each is a flag
     finally:
         opened.close()
     if json:
-        print_json(
-            {
-                "catalog": str(summary.catalog),
-                "edition": summary.edition,
-                "missing_packs": list(summary.missing),
-                "n_items": summary.n_items,
-                "files": {file: asdict(counts) for file, counts in summary.counts.items()},
-            }
-        )
+        _print_document(summary)
     elif not quiet:
-        print_table(
-            ("file", "lines", "joined", "orphans", "rejected"),
-            [
-                (file, each.n_lines, each.n_joined, each.n_orphans, each.n_rejected)
-                for file, each in summary.counts.items()
-            ],
-        )
-        for pack in summary.missing:
-            typer.echo(f"no {pack} file at the source: that column stays empty")
-        typer.echo(f"{summary.n_items:,} items in {summary.catalog}")
+        _print_counts(summary)
+
+
+def _print_document(summary: BuildSummary) -> None:
+    print_json(
+        {
+            "catalog": str(summary.catalog),
+            "edition": summary.edition,
+            "missing_packs": list(summary.missing),
+            "n_items": summary.n_items,
+            "files": {file: asdict(counts) for file, counts in summary.counts.items()},
+        }
+    )
+
+
+def _print_counts(summary: BuildSummary) -> None:
+    rows = [
+        (file, each.n_lines, each.n_joined, each.n_orphans, each.n_rejected)
+        for file, each in summary.counts.items()
+    ]
+    print_table(("file", "lines", "joined", "orphans", "rejected"), rows)
+    for pack in summary.missing:
+        typer.echo(f"no {pack} file at the source: that column stays empty")
+    typer.echo(f"{summary.n_items:,} items in {summary.catalog}")

@@ -7,7 +7,6 @@ and ``ssl`` come in, and are translated.
 
 from __future__ import annotations
 
-import email.errors
 import http.client
 import ssl
 from collections import deque
@@ -19,6 +18,7 @@ from urllib3.util.ssl_match_hostname import CertificateError
 
 from yfcc import __version__
 from yfcc.media.address import Address, HostRules, Origin
+from yfcc.media.answer import Answer
 from yfcc.media.attempt import (
     BrokenAnswerError,
     ConnectError,
@@ -30,15 +30,13 @@ from yfcc.media.clock import Clock
 from yfcc.media.connection import (
     Connection,
     PlainConnection,
-    SpeedLimits,
     TlsConnection,
-    Watch,
     open_answer,
 )
 from yfcc.media.gate import HostGate
-from yfcc.media.headers import Headers
 from yfcc.media.rights import PRODUCT
 from yfcc.media.settings import FetchSettings
+from yfcc.media.watch import SpeedLimits, Watch
 
 #: Everything that urllib3, http.client, ssl and the socket raise over a request.
 THIRD_PARTY_ERRORS: Final = (
@@ -66,15 +64,6 @@ _KINDS: Final[tuple[tuple[type[Exception], ErrorKind], ...]] = (
     (OSError, ErrorKind.CUT),
     (urllib3.exceptions.HTTPError, ErrorKind.PROTOCOL),
     (http.client.HTTPException, ErrorKind.PROTOCOL),
-)
-
-#: After these the email parser took the remaining headers for the body: an opt-out among them
-#: would go unseen.
-_LOST_HEADERS: Final = (
-    email.errors.MissingHeaderBodySeparatorDefect,
-    email.errors.FirstHeaderLineIsContinuationDefect,
-    email.errors.MisplacedEnvelopeHeaderDefect,
-    email.errors.MalformedHeaderDefect,
 )
 
 #: So much of an answer that nobody wants is read to keep its connection.
@@ -148,18 +137,13 @@ class Reply:
     Attributes
     ----------
     status : int
-    headers : Headers
+    headers : yfcc.media.headers.Headers
     """
 
-    def __init__(
-        self, response: http.client.HTTPResponse, connection: Connection, pool: _Pool
-    ) -> None:
-        message = response.headers
-        if any(isinstance(defect, _LOST_HEADERS) for defect in message.defects):
-            raise BrokenAnswerError(ErrorKind.HEADERS, f"unreadable headers: {message.defects}")
-        self.status = response.status
-        self.headers = Headers(message.items())
-        self._response = response
+    def __init__(self, answer: Answer, connection: Connection, pool: _Pool) -> None:
+        self.status = answer.status
+        self.headers = answer.fields
+        self._answer = answer
         self._connection = connection
         self._pool = pool
 
@@ -172,26 +156,26 @@ class Reply:
             It broke off.
         """
         try:
-            return self._response.read(n_bytes)
+            return self._answer.read(n_bytes)
         except THIRD_PARTY_ERRORS as error:
             raise BrokenAnswerError(kind_of(error), _describe(error)) from error
 
     def discard(self) -> None:
         """Read what is left, if that is little, and keep the connection."""
         try:
-            if not self._response.isclosed():
+            if not self._answer.isclosed():
                 self.read(_DISCARD_BYTES)
         except BrokenAnswerError:
             self.close()
             return
-        if self._response.isclosed() and not self._response.will_close:
+        if self._answer.isclosed() and not self._answer.will_close:
             self._pool.put(self._connection)
         else:
             self.close()
 
     def close(self) -> None:
         """Drop the connection: the body is not wanted."""
-        self._response.close()
+        self._answer.close()
         self._connection.close()
 
 

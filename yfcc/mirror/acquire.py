@@ -5,26 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from yfcc.media.sink import Sink
 from yfcc.model import Item, Outcome
-
-
-class Sink(Protocol):
-    """Where the bytes of one item go, one attempt after the other."""
-
-    def write(self, chunk: bytes | bytearray | memoryview, /) -> None:
-        """Append bytes.
-
-        Raises
-        ------
-        TargetError
-            The disk takes no more: it stops the run and is not to be caught.
-        """
-
-    def reset(self) -> None:
-        """Forget every byte: another attempt starts."""
-
-    def view(self) -> memoryview:
-        """All bytes so far, read only, valid until the next call."""
 
 
 class Acquired(Protocol):

@@ -1,0 +1,137 @@
+"""An answer as it comes from the socket: watched, and its headers read strictly.
+
+The reading of bodies, chunked or not, is ``http.client``'s. Its reading of headers is not used:
+its parser, made for mail, takes an unreadable line for the end of the headers, so that an opt-out
+behind it would be overlooked, and takes a third of the time of a whole request.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import re
+import socket
+from typing import Final
+
+from yfcc.media.attempt import BrokenAnswerError, ErrorKind
+from yfcc.media.headers import Headers
+from yfcc.media.watch import Watch
+
+#: Enough for all headers and, mostly, the whole of a small answer in one read.
+_BUFFER_BYTES: Final = 2**15
+
+
+_MAX_LINE_BYTES: Final = 2**16
+_MAX_HEADERS: Final = 100
+_CONTINUE: Final = 100
+
+_STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\n]*)?\r?\n")
+_NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+class _WatchedIO(io.RawIOBase):
+    """The read side of a socket, with a watch on it."""
+
+    def __init__(self, sock: socket.socket, raw: io.RawIOBase, watch: Watch) -> None:
+        super().__init__()
+        self._sock = sock
+        self._raw = raw  # keeps the socket open until the answer is read
+        self._watch = watch
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        while True:
+            try:
+                n_bytes = self._sock.recv_into(buffer)
+            except TimeoutError:
+                self._watch.note_silence()
+                continue
+            self._watch.note_bytes(n_bytes)
+            return n_bytes
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class Answer(http.client.HTTPResponse):
+    """An answer read through a watch.
+
+    Attributes
+    ----------
+    fields : Headers
+        All header fields; those of the mail parser are not filled.
+    """
+
+    def __init__(self, sock: socket.socket, *, watch: Watch, method: str | None = None) -> None:
+        super().__init__(sock, method=method)
+        raw = self.fp.detach()
+        self.fp = io.BufferedReader(_WatchedIO(sock, raw, watch), _BUFFER_BYTES)
+        self.fields = Headers(())
+
+    def begin(self, **_: object) -> None:
+        """Read status and headers; called once, by ``http.client``.
+
+        Raises
+        ------
+        http.client.RemoteDisconnected
+            Not one byte came.
+        BrokenAnswerError
+            What came is not what RFC 9112 describes.
+        """
+        status = _CONTINUE
+        while status == _CONTINUE:
+            minor, status = _read_status(self.fp)
+            self.fields = Headers(_read_fields(self.fp))
+        self.code = self.status = status
+        self.version = 10 + minor
+        coding = ", ".join(self.fields.all("transfer-encoding")).lower()
+        self.chunked = coding == "chunked"
+        self.chunk_left = None
+        self.length = self._length_of_body()
+        options = ", ".join(self.fields.all("connection")).lower()
+        self.will_close = "close" in options or (minor == 0 and "keep-alive" not in options)
+        if self.length is None and not self.chunked:
+            self.will_close = True
+
+    def _length_of_body(self) -> int | None:
+        """RFC 9112, 6.3; whether the length makes sense is judged with the body."""
+        if self.status in {204, 304} or self.status < 200:
+            return 0
+        length = self.fields.first("content-length") or ""
+        if self.chunked or not (length.isascii() and length.isdigit() and len(length) < 19):
+            return None
+        return int(length)
+
+
+def _read_status(stream: io.BufferedIOBase) -> tuple[int, int]:
+    line = stream.readline(_MAX_LINE_BYTES + 1)
+    if not line:
+        raise http.client.RemoteDisconnected("no answer")
+    match = _STATUS_LINE.fullmatch(line)
+    if match is None:
+        raise BrokenAnswerError(ErrorKind.PROTOCOL, f"{line[:60]!r} is no status line of HTTP/1")
+    return int(match[1]), int(match[2])
+
+
+def _read_fields(stream: io.BufferedIOBase) -> list[tuple[str, str]]:
+    """Names and values, in order; obsolete folding is joined (RFC 9112, 5.2)."""
+    fields: list[tuple[str, str]] = []
+    while len(fields) <= _MAX_HEADERS:
+        line = stream.readline(_MAX_LINE_BYTES + 1)
+        if line in {b"\r\n", b"\n"}:
+            return fields
+        if not line.endswith(b"\n"):
+            what = "a line without end" if len(line) > _MAX_LINE_BYTES else "no end of headers"
+            raise BrokenAnswerError(ErrorKind.HEADERS, what)
+        if line[0] in b" \t" and fields:
+            name, value = fields[-1]
+            fields[-1] = name, f"{value} {line.decode('latin-1').strip()}"
+            continue
+        left, colon, right = line.partition(b":")
+        if not colon or _NAME.fullmatch(left.rstrip(b" \t")) is None:
+            raise BrokenAnswerError(ErrorKind.HEADERS, f"{line[:60]!r} is no header")
+        fields.append((left.rstrip(b" \t").decode("ascii"), right.decode("latin-1")))
+    raise BrokenAnswerError(ErrorKind.HEADERS, f"more than {_MAX_HEADERS} headers")
