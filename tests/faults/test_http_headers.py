@@ -81,8 +81,9 @@ def test_headers_in_latin_1_are_no_trouble() -> None:
     assert acquire_from(in_turn(answer)).outcome is Outcome.STORED
 
 
-def test_an_interim_answer_is_passed_over() -> None:
-    assert acquire_from(in_turn(b"HTTP/1.1 100 Continue\r\n\r\n" + WHOLE)).outcome is Outcome.STORED
+def test_interim_answers_are_passed_over() -> None:
+    interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+    assert acquire_from(in_turn(interim + WHOLE)).outcome is Outcome.STORED
 
 
 def test_http_1_0_is_understood() -> None:

@@ -82,6 +82,10 @@ class Query:
                 f"{target}: cannot be written: {str(error).splitlines()[0]}"
             ) from error
         except duckdb.Error as error:
+            # What Python code raised inside comes as a text that holds its whole traceback.
+            if "Traceback (most recent call last)" in str(error):
+                reason = str(error).strip().splitlines()[-1]
+                raise TargetError(f"{target}: cannot be written: {reason}") from error
             raise _explained(error, self.catalog) from error
 
 

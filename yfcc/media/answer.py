@@ -23,7 +23,7 @@ _BUFFER_BYTES: Final = 2**15
 
 _MAX_LINE_BYTES: Final = 2**16
 _MAX_HEADERS: Final = 100
-_CONTINUE: Final = 100
+_INTERIM: Final = range(100, 200)  # RFC 9110, 15.2
 
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\n]*)?\r?\n")
 _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -81,8 +81,8 @@ class Answer(http.client.HTTPResponse):
         BrokenAnswerError
             What came is not what RFC 9112 describes.
         """
-        status = _CONTINUE
-        while status == _CONTINUE:
+        status = _INTERIM[0]
+        while status in _INTERIM:
             minor, status = _read_status(self.fp)
             self.fields = Headers(_read_fields(self.fp))
         self.code = self.status = status
@@ -98,7 +98,7 @@ class Answer(http.client.HTTPResponse):
 
     def _length_of_body(self) -> int | None:
         """RFC 9112, 6.3; whether the length makes sense is judged with the body."""
-        if self.status in {204, 304} or self.status < 200:
+        if self.status in {204, 304}:
             return 0
         length = self.fields.first("content-length") or ""
         if self.chunked or not (length.isascii() and length.isdigit() and len(length) < 19):
