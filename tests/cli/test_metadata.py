@@ -5,6 +5,10 @@ from __future__ import annotations
 import bz2
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -117,6 +121,34 @@ def test_a_damaged_file_is_exit_4_and_publishes_nothing(
     assert left == {"catalog.duckdb", "catalog.duckdb.lock"}
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_build_soon_and_leaves_nothing(
+    number: signal.Signals, sample: SampleAt, tmp_path: Path
+) -> None:
+    slow = ServerSettings(s3_latency_s=0.2, s3_bytes_per_s=4_000)
+    catalog = tmp_path / "catalog.duckdb"
+    with EmbeddedServers(sample.directory, slow) as servers:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "yfcc.cli.main", "metadata", "--quiet", "--anonymous"),
+                *("--source", "s3://yfcc100m-metadata/v2", "--catalog", str(catalog)),
+                *("--s3-endpoint", servers.s3_endpoint),
+            ],
+            stderr=subprocess.PIPE,
+        )
+        deadline = time.monotonic() + 20
+        while not (tmp_path / "catalog.duckdb.building").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(number)
+        started = time.monotonic()
+        _, errors = process.communicate(timeout=60)
+        assert time.monotonic() - started < 10
+    assert process.returncode == 128 + number, errors
+    assert b"Traceback" not in errors
+    assert {path.name for path in tmp_path.iterdir()} == {"catalog.duckdb.lock"}
+
+
 def test_too_many_rejected_lines_are_exit_9(
     run_yfcc: RunYfcc, sample: SampleAt, tmp_path: Path
 ) -> None:
@@ -146,9 +178,6 @@ def test_help_answers_quickly_and_lists_every_command(run_yfcc: RunYfcc) -> None
 
 
 def test_the_command_line_loads_nothing_heavy(run_yfcc: RunYfcc) -> None:
-    import subprocess
-    import sys
-
     code = "import sys, yfcc.cli.main; print(' '.join(sys.modules))"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

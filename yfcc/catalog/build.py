@@ -155,6 +155,10 @@ class _Build:
         self.writer.open()
 
     def run(self) -> BuildSummary:
+        """Read everything, join it, publish."""
+        for file in (*self.edition.datasets, *self.edition.packs.values()):
+            self.counts[file] = FileCounts()
+            self.progress.start_file(file, self.objects[file].n_bytes)
         cursors = {
             pack: PackCursor(self._open_pack(pack, file), VALUE_KINDS[pack])
             for pack, file in self.edition.packs.items()
@@ -220,10 +224,7 @@ class _Build:
                 self._reject([reject])
 
     def _open(self, file: str) -> FileStream:
-        found = self.objects[file]
-        self.progress.start_file(file, found.n_bytes)
-        self.counts[file] = FileCounts()
-        return FileStream(self.source, found, self.executor)
+        return FileStream(self.source, self.objects[file], self.executor)
 
     def _ahead(self, chunks: Iterator[ParsedChunk], name: str) -> Ahead[ParsedChunk]:
         ahead = Ahead(chunks, _PARSED_AHEAD, name)

@@ -115,6 +115,11 @@ def _fail(error: YfccError) -> NoReturn:
             print(json.dumps(shape), flush=True)  # noqa: T201
         else:
             print(f"yfcc: {error}", file=sys.stderr, flush=True)  # noqa: T201
+    if isinstance(error, InterruptedRun):
+        # Threads that wait for a slow server would hold up an ordinary exit.
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+        os._exit(error.exit_code)
     _leave(error.exit_code)
 
 

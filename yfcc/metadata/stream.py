@@ -139,6 +139,8 @@ class FileStream:
 
 
 _END: Final = object()
+#: So long a closed reader may take to end.
+_PATIENCE_S: Final = 1.0
 
 
 class Ahead(Generic[T]):
@@ -201,6 +203,9 @@ class Ahead(Generic[T]):
         return item  # type: ignore[return-value]  # only T and _END are ever put
 
     def close(self) -> None:
-        """Let the thread end; items that wait are dropped."""
+        """Let the thread end; items that wait are dropped.
+
+        A thread that waits for a slow server is left behind: it ends with its request.
+        """
         self._is_closed.set()
-        self._thread.join()
+        self._thread.join(_PATIENCE_S)
