@@ -78,8 +78,8 @@ def id_prefix(photo_id: int) -> tuple[str, str]:
 
     Examples
     --------
-    >>> id_prefix(6985418911)
-    ('698', '541')
+    >>> id_prefix(4207153986)
+    ('420', '715')
     >>> id_prefix(7)
     ('000', '007')
     """
@@ -97,6 +97,6 @@ def shard_of(photo_id: int) -> int:
 
 
 def media_directory(photo_id: int) -> str:
-    """Directory of an item's files below the mirror's root, ``media/698/541``."""
+    """Directory of an item's files below the mirror's root, ``media/420/715``."""
     first, second = id_prefix(photo_id)
     return f"media/{first}/{second}"

@@ -17,7 +17,7 @@ from yfcc.model import Item, MediaKind
 
 PHOTO_HASH = "16e6d6d2b9f8d1d9b3c4e5f6a7b8c9d"
 S3_TARGET = f"/multimedia-commons/data/images/16e/6d6/{PHOTO_HASH}.jpg"
-FLICKR_TARGET = "/7205/6985418911_0123456789.jpg"
+FLICKR_TARGET = "/7301/4207153986_0123456789.jpg"
 
 BOTH = (Source.S3, Source.FLICKR)
 
@@ -31,7 +31,7 @@ QUICK: dict[str, Any] = {
 }
 
 
-def photo(photo_id: int = 6985418911, **changes: Any) -> Item:
+def photo(photo_id: int = 4207153986, **changes: Any) -> Item:
     """A synthetic photo."""
     fields: dict[str, Any] = {
         "photo_id": photo_id,
@@ -44,7 +44,7 @@ def photo(photo_id: int = 6985418911, **changes: Any) -> Item:
     return Item(**fields | changes)
 
 
-def video(photo_id: int = 9506922316) -> Item:
+def video(photo_id: int = 8306915274) -> Item:
     """A synthetic video."""
     url = f"http://www.flickr.com/videos/12345678@N00/{photo_id}/play/orig/0123456789"
     return photo(photo_id, media_kind=MediaKind.VIDEO, download_url=url)

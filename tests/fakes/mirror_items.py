@@ -37,7 +37,7 @@ def make_item(photo_id: int) -> Item:
     )
 
 
-def make_items(n_items: int, first_id: int = 6_985_410_000, step: int = 9_973) -> list[Item]:
+def make_items(n_items: int, first_id: int = 4_207_150_000, step: int = 9_973) -> list[Item]:
     """Items in several directories and shards, in the order a source brings them."""
     items = [make_item(first_id + step * number) for number in range(n_items)]
     return sorted(items, key=lambda item: (item.shard, item.photo_id))

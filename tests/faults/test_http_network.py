@@ -115,7 +115,7 @@ def resolve_to(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_honest_name_that_leads_into_this_machine_is_blocked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    script = by_target(**{"7205": WHOLE})
+    script = by_target(**{"7301": WHOLE})
     with ScriptedServer(script) as server:
         resolve_to(server.port, monkeypatch)
         found = acquire(FetchSettings(sources=(Source.FLICKR,), **QUICK))
@@ -188,7 +188,7 @@ def test_no_password_from_a_netrc_is_sent(monkeypatch: pytest.MonkeyPatch, tmp_p
 def test_one_dead_flickr_host_is_the_items_trouble_and_not_the_networks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with ScriptedServer(by_target(**{"7205": WHOLE})) as server:
+    with ScriptedServer(by_target(**{"7301": WHOLE})) as server:
         dead_port = free_port()
 
         def answer(host: str, *_: object, **__: object) -> list[object]:

@@ -69,7 +69,7 @@ def test_headers_that_do_not_refuse_are_kept_with_the_photo() -> None:
 
 def test_a_refusal_on_the_way_counts_as_much_as_one_at_the_end() -> None:
     moved = reply(b"", 302, [("Location", "/new/1.jpg"), ("X-Robots-Tag", "noai")])
-    fetched = acquire_from(by_target(**{"7205": moved, "new": WHOLE}), **FLICKR)
+    fetched = acquire_from(by_target(**{"7301": moved, "new": WHOLE}), **FLICKR)
     assert fetched.outcome is Outcome.REFUSED
     assert fetched.targets == ["/robots.txt", FLICKR_TARGET]
 
@@ -80,14 +80,14 @@ def test_noindex_on_an_error_page_is_not_about_the_photo() -> None:
 
 
 def test_a_refusal_at_flickr_stands_where_the_copy_has_nothing() -> None:
-    script = by_target(**{"7205": reply(PHOTO, headers=[REFUSALS[0]])})
+    script = by_target(**{"7301": reply(PHOTO, headers=[REFUSALS[0]])})
     fetched = acquire_from(script, sources=BOTH)
     assert (fetched.outcome, fetched.acquired.source) == (Outcome.REFUSED, "flickr")
 
 
 def test_what_robots_txt_disallows_is_not_asked() -> None:
-    robots = reply(b"User-agent: *\nDisallow: /7205/\n")
-    fetched = acquire_from(by_target(robots=robots, **{"7205": WHOLE}), **FLICKR)
+    robots = reply(b"User-agent: *\nDisallow: /7301/\n")
+    fetched = acquire_from(by_target(robots=robots, **{"7301": WHOLE}), **FLICKR)
     assert fetched.outcome is Outcome.BLOCKED
     assert "robots.txt" in fetched.error
     assert fetched.targets == ["/robots.txt"]
@@ -96,7 +96,7 @@ def test_what_robots_txt_disallows_is_not_asked() -> None:
 
 def test_what_robots_txt_says_about_use_counts() -> None:
     robots = reply(b"User-agent: *\nContent-Usage: train-ai=n\n")
-    script = by_target(robots=robots, **{"7205": WHOLE})
+    script = by_target(robots=robots, **{"7301": WHOLE})
     fetched = acquire_from(script, **FLICKR)
     assert (fetched.outcome, fetched.targets) == (Outcome.REFUSED, ["/robots.txt"])
     fetched = acquire_from(script, ignore_opt_out=True, **FLICKR)
@@ -116,7 +116,7 @@ def test_what_robots_txt_says_about_use_counts() -> None:
     ],
 )
 def test_no_rules_mean_that_all_may_be_asked(robots: bytes) -> None:
-    script = by_target(robots=(robots, Close()), **{"7205": WHOLE})
+    script = by_target(robots=(robots, Close()), **{"7301": WHOLE})
     assert acquire_from(script, **FLICKR).outcome is Outcome.STORED
 
 
@@ -134,7 +134,7 @@ def test_no_rules_mean_that_all_may_be_asked(robots: bytes) -> None:
 def test_rules_that_cannot_be_had_leave_the_item_for_the_next_run(
     robots: tuple[object, ...],
 ) -> None:
-    script = by_target(robots=robots, **{"7205": WHOLE})  # type: ignore[arg-type]
+    script = by_target(robots=robots, **{"7301": WHOLE})  # type: ignore[arg-type]
     fetched = acquire_from(script, **FLICKR)
     assert fetched.outcome is Outcome.FAILED
     assert set(fetched.targets) == {"/robots.txt"}
@@ -143,7 +143,7 @@ def test_rules_that_cannot_be_had_leave_the_item_for_the_next_run(
 def test_robots_txt_is_asked_for_once_and_redirects_of_it_are_followed() -> None:
     moved = reply(b"", 301, [("Location", "/rules")])
     rules = reply(b"User-agent: yfcc\nDisallow: /private\n")
-    script = by_target(robots=moved, rules=rules, **{"7205": WHOLE})
+    script = by_target(robots=moved, rules=rules, **{"7301": WHOLE})
     with ScriptedServer(script) as server, client_of(server, **FLICKR) as client:
         outcomes = {client.acquire(photo(i), BytesSink()).outcome for i in range(1, 5)}
     assert outcomes == {Outcome.STORED}
@@ -152,7 +152,7 @@ def test_robots_txt_is_asked_for_once_and_redirects_of_it_are_followed() -> None
 
 def test_five_redirects_of_robots_txt_are_followed_and_more_mean_none() -> None:
     moved = reply(b"", 301, [("Location", "/robots.txt")])
-    fetched = acquire_from(by_target(robots=moved, **{"7205": WHOLE}), **FLICKR)
+    fetched = acquire_from(by_target(robots=moved, **{"7301": WHOLE}), **FLICKR)
     assert fetched.outcome is Outcome.STORED
     assert fetched.targets == ["/robots.txt"] * 6 + [FLICKR_TARGET]
 

@@ -36,7 +36,7 @@ def test_what_the_persistent_copy_lacks_is_asked_of_flickr_each_url_once() -> No
 
 @pytest.mark.parametrize("status", [404, 403])
 def test_what_flickr_still_has_is_stored(status: int) -> None:
-    script = by_target(**{"multimedia-commons": reply(b"", status), "7205": WHOLE})
+    script = by_target(**{"multimedia-commons": reply(b"", status), "7301": WHOLE})
     fetched = acquire_from(script, sources=BOTH)
     assert (fetched.outcome, fetched.acquired.source) == (Outcome.STORED, "flickr")
     assert fetched.acquired.first_error == f"s3: status: {status}"
@@ -48,7 +48,7 @@ def test_flickr_is_not_asked_for_what_the_persistent_copy_has() -> None:
 
 
 def test_gone_at_one_source_and_failed_at_the_other_is_tried_on_the_next_run() -> None:
-    script = by_target(**{"7205": reply(b"", 500)})
+    script = by_target(**{"7301": reply(b"", 500)})
     fetched = acquire_from(script, sources=BOTH)
     assert (fetched.outcome, fetched.acquired.source) == (Outcome.FAILED, "flickr")
     assert fetched.acquired.first_error == "s3: status: 404"
@@ -154,7 +154,7 @@ def test_the_flickr_rate_is_one_for_all_threads() -> None:
     from yfcc.media.politeness import Rate
 
     with (
-        ScriptedServer(by_target(**{"7205": WHOLE})) as server,
+        ScriptedServer(by_target(**{"7301": WHOLE})) as server,
         client_of(server, sources=(Source.FLICKR,), flickr_rate=Rate(10.0)) as client,
     ):
         started_s = time.monotonic()

@@ -13,7 +13,7 @@ from yfcc.errors import TargetError, UsageError
 from yfcc.mirror.root import create_mirror, open_mirror
 from yfcc.mirror.verify import Problem, verify_mirror
 
-ITEM = make_item(6985418911)
+ITEM = make_item(4207153986)
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "mirror"
 
 
-@pytest.mark.parametrize("directory", ["media", "media/698", "media/698/541", "ledger", "tmp"])
+@pytest.mark.parametrize("directory", ["media", "media/420", "media/420/715", "ledger", "tmp"])
 def test_a_linked_directory_is_refused(root: Path, outside: Path, directory: str) -> None:
     link = root / directory
     if link.exists():
@@ -45,11 +45,11 @@ def test_a_linked_directory_is_refused(root: Path, outside: Path, directory: str
 
 
 @pytest.mark.parametrize("kind", ["link", "dangling", "directory", "fifo"])
-@pytest.mark.parametrize("name", ["6985418911.jpg", "6985418911.json"])
+@pytest.mark.parametrize("name", ["4207153986.jpg", "4207153986.json"])
 def test_what_stands_in_a_files_place_is_replaced_or_refused(
     root: Path, outside: Path, name: str, kind: str
 ) -> None:
-    place = root / "media/698/541" / name
+    place = root / "media/420/715" / name
     place.parent.mkdir(parents=True)
     target = outside / "target"
     if kind == "link":
@@ -89,7 +89,7 @@ def test_a_linked_ledger_file_is_refused(root: Path, outside: Path) -> None:
 
 def test_verify_does_not_follow_a_link_to_the_right_bytes(root: Path, outside: Path) -> None:
     download(root, [ITEM])
-    media = root / "media/698/541/6985418911.jpg"
+    media = root / "media/420/715/4207153986.jpg"
     media.rename(outside / "moved.jpg")
     media.symlink_to(outside / "moved.jpg")
     with open_mirror(root) as mirror:
@@ -101,7 +101,7 @@ def test_a_linked_root_is_the_users_choice(root: Path, outside: Path) -> None:
     link = outside / "link"
     link.symlink_to(root)
     assert download(link, [ITEM]).outcomes == {"stored": 1}
-    assert (root / "media/698/541/6985418911.jpg").is_file()
+    assert (root / "media/420/715/4207153986.jpg").is_file()
 
 
 def test_a_folder_that_is_no_mirror_is_said_to_be_none(outside: Path) -> None:

@@ -44,11 +44,11 @@ def by_id(photo_id: int) -> Outcome:
 
 
 def test_media_and_json_lie_where_the_contract_says(tmp_path: Path) -> None:
-    summary = download(tmp_path, [make_item(6985418911)])
+    summary = download(tmp_path, [make_item(4207153986)])
     assert (summary.outcomes, summary.exit_code, summary.n_bytes) == ({"stored": 1}, 0, 3_000)
-    folder = tmp_path / "media/698/541"
-    assert (folder / "6985418911.jpg").read_bytes() == media_bytes(6985418911)
-    document = json.loads((folder / "6985418911.json").read_bytes())
+    folder = tmp_path / "media/420/715"
+    assert (folder / "4207153986.jpg").read_bytes() == media_bytes(4207153986)
+    document = json.loads((folder / "4207153986.json").read_bytes())
     assert list(document) == [
         "photo_id",
         "media",
@@ -71,14 +71,14 @@ def test_media_and_json_lie_where_the_contract_says(tmp_path: Path) -> None:
         "fetched_at",
         "rights",
     ]
-    assert document["media"]["path"] == "media/698/541/6985418911.jpg"
+    assert document["media"]["path"] == "media/420/715/4207153986.jpg"
     assert document["media"]["rights"] == {"Content-Usage": "train-ai=n", "X-Robots-Tag": "all"}
     assert document["attribution"]["changes"] == "none"
     assert document["metadata"]["longitude"] == -12.5
 
 
 def test_files_are_readable_by_all_and_the_ledger_by_its_owner(tmp_path: Path) -> None:
-    download(tmp_path, [make_item(6985418911)])
+    download(tmp_path, [make_item(4207153986)])
     modes = {path: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
     for path, mode in modes.items():
         private = path.is_file() and path.relative_to(tmp_path).parts[0] == "ledger"
@@ -104,7 +104,7 @@ def test_every_outcome_is_counted_once_and_final_ones_are_asked_once(tmp_path: P
 
 def test_503_for_a_whole_shard_is_planned_again(tmp_path: Path) -> None:
     items = [
-        item for item in make_items(4_000, step=11) if item.shard == make_item(6985410000).shard
+        item for item in make_items(4_000, step=11) if item.shard == make_item(4207150000).shard
     ]
     assert len(items) > 100
     failed = download(tmp_path, items, FakeAcquire(lambda _: Outcome.FAILED))
@@ -144,7 +144,7 @@ def test_an_item_on_disk_without_a_record_is_adopted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "gone", "json", "json_gone"])
 def test_leftovers_that_are_not_whole_are_fetched_anew(tmp_path: Path, damage: str) -> None:
-    item = make_item(6985418911)
+    item = make_item(4207153986)
     download(tmp_path, [item])
     media = media_file(tmp_path, item.photo_id)
     content = media.read_bytes()
@@ -168,20 +168,20 @@ def test_leftovers_that_are_not_whole_are_fetched_anew(tmp_path: Path, damage: s
 
 @pytest.mark.parametrize("outcome", [Outcome.STORED, Outcome.GONE])
 def test_leftovers_that_no_record_names_are_removed(tmp_path: Path, outcome: Outcome) -> None:
-    item = make_item(6985418911)
+    item = make_item(4207153986)
     download(tmp_path, [item], FakeAcquire(extension="png"))
     media_file(tmp_path, item.photo_id, "png").write_bytes(b"torn")
     for ledger in tmp_path.glob("ledger/*.jsonl"):
         ledger.unlink()
     download(tmp_path, [item], FakeAcquire(lambda _: outcome))
-    left = {path.suffix for path in (tmp_path / "media/698/541").iterdir()}
+    left = {path.suffix for path in (tmp_path / "media/420/715").iterdir()}
     assert left == ({".jpg", ".json"} if outcome is Outcome.STORED else set())
     check_invariants(tmp_path)
 
 
 @pytest.mark.parametrize("torn", [1, 100, -1])
 def test_a_torn_end_of_a_ledger_is_ignored_and_cut_off(tmp_path: Path, torn: int) -> None:
-    items = [item for item in make_items(600, step=11) if item.shard == make_item(6985410000).shard]
+    items = [item for item in make_items(600, step=11) if item.shard == make_item(4207150000).shard]
     download(tmp_path, items[:4])
     (ledger,) = tmp_path.glob("ledger/*.jsonl")
     whole = ledger.read_bytes()
@@ -375,8 +375,8 @@ def test_any_order_of_items_works(tmp_path: Path) -> None:
 
 
 def test_a_broken_document_of_the_catalog_stops_the_run(tmp_path: Path) -> None:
-    with pytest.raises(SourceDamaged, match="6985418911"):
-        download(tmp_path, [replace(make_item(6985418911), document='{"metadata": {}}')])
+    with pytest.raises(SourceDamaged, match="4207153986"):
+        download(tmp_path, [replace(make_item(4207153986), document='{"metadata": {}}')])
     assert whole_on_disk(tmp_path) == set()
 
 

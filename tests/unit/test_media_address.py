@@ -16,11 +16,11 @@ RULES = HostRules(
 
 
 def test_a_url_is_taken_apart_and_put_together() -> None:
-    address = parse_url("HTTP://Farm8.StaticFlickr.com/7205/6_d.jpg?x=1#top")
+    address = parse_url("HTTP://Farm8.StaticFlickr.com/7301/6_d.jpg?x=1#top")
     assert (address.origin.scheme, address.origin.host) == ("http", "farm8.staticflickr.com")
     assert address.origin.port == 80
-    assert address.target == "/7205/6_d.jpg?x=1"
-    assert str(address) == "http://farm8.staticflickr.com/7205/6_d.jpg?x=1"
+    assert address.target == "/7301/6_d.jpg?x=1"
+    assert str(address) == "http://farm8.staticflickr.com/7301/6_d.jpg?x=1"
     assert str(parse_url("https://a.b:8443")) == "https://a.b:8443/"
 
 
@@ -71,7 +71,7 @@ def test_any_text_is_a_plain_address_or_refused(text: str) -> None:
 
 
 def test_a_redirect_is_followed_relative_to_where_it_came_from() -> None:
-    base = parse_url("http://live.staticflickr.com/7205/6_d.jpg")
+    base = parse_url("http://live.staticflickr.com/7301/6_d.jpg")
     assert str(follow(base, "/x y/é".encode().decode("latin-1"))) == (
         "http://live.staticflickr.com/x%20y/%C3%A9"
     )

@@ -21,11 +21,11 @@ from yfcc.mirror.record import Record, decode_record, encode_record
 from yfcc.model import Outcome, shard_of
 
 RECORD = Record(
-    photo_id=6985418911,
+    photo_id=4207153986,
     outcome=Outcome.STORED,
     source="s3",
     url='https://bucket.example/"quoted"\n{"commit":',
-    path="media/698/541/6985418911.jpg",
+    path="media/420/715/4207153986.jpg",
     n_bytes=3_000,
     sha256="ab" * 32,
     content_type="image/jpeg",
@@ -36,7 +36,7 @@ RECORD = Record(
     first_error="503",
     fetched_at="2026-11-21T08:27:45.123Z",
     x_robots_tag=None,
-    shard=shard_of(6985418911),
+    shard=shard_of(4207153986),
     run_id="run-1",
     rights={"Content-Usage": "train-ai=n"},
 )

@@ -19,7 +19,7 @@ from yfcc.mirror.document import build_document, parse_media
 from yfcc.mirror.part import Part, SpillFile
 from yfcc.mirror.stop import StopRequest, stop_on_signals
 
-ITEM = make_item(6985418911)
+ITEM = make_item(4207153986)
 
 
 @pytest.fixture
@@ -119,8 +119,8 @@ def test_the_document_of_the_catalog_is_kept_as_it_is() -> None:
     assert document.endswith(b"}\n")
     known["attribution"]["changes"] = "none"
     assert {name: found[name] for name in known} == known
-    assert (found["photo_id"], found["schema_version"]) == (6985418911, 1)
-    media = parse_media(document, 6985418911)
+    assert (found["photo_id"], found["schema_version"]) == (4207153986, 1)
+    media = parse_media(document, 4207153986)
     assert media is not None
     assert media["path"] == RECORD.path
 
@@ -129,7 +129,7 @@ def test_the_document_of_the_catalog_is_kept_as_it_is() -> None:
     "text", ["", "[]", "{}", '{"attribution":1}', "null", '{"attribution":{}}']
 )
 def test_a_document_without_its_members_is_the_catalogs_fault(text: str) -> None:
-    with pytest.raises(SourceDamaged, match="item 6985418911"):
+    with pytest.raises(SourceDamaged, match="item 4207153986"):
         build_document(replace(ITEM, document=text), RECORD)
 
 

@@ -3,8 +3,8 @@
 ::
 
     mirror.json                       format, number of shards, date: written once
-    media/698/541/6985418911.jpg      bytes as received
-    media/698/541/6985418911.json     what is known of them
+    media/420/715/4207153986.jpg      bytes as received
+    media/420/715/4207153986.json     what is known of them
     ledger/0a3.jsonl                  outcomes of shard 0xa3, append only
     ledger/runs/<run_id>.json         what a run was asked and what came of it
     ledger/locks/<run_id>.lock        shards a living run holds
@@ -60,22 +60,22 @@ def check_extension(extension: str) -> str:
 
 
 def media_name(photo_id: int, extension: str) -> str:
-    """Name of an item's media file in its directory, ``6985418911.jpg``."""
+    """Name of an item's media file in its directory, ``4207153986.jpg``."""
     return f"{photo_id:d}.{extension}"
 
 
 def document_name(photo_id: int) -> str:
-    """Name of an item's JSON in its directory, ``6985418911.json``."""
+    """Name of an item's JSON in its directory, ``4207153986.json``."""
     return f"{photo_id:d}.json"
 
 
 def media_path(photo_id: int, extension: str) -> str:
-    """Path of an item's media file below the mirror's root, ``media/698/541/6985418911.jpg``."""
+    """Path of an item's media file below the mirror's root, ``media/420/715/4207153986.jpg``."""
     return f"{media_directory(photo_id)}/{media_name(photo_id, extension)}"
 
 
 def directory_parts(photo_id: int) -> tuple[str, str, str]:
-    """Directories from the root down to an item's files: ``('media', '698', '541')``."""
+    """Directories from the root down to an item's files: ``('media', '420', '715')``."""
     return (MEDIA, *id_prefix(photo_id))
 
 

@@ -3,8 +3,8 @@
 A shard's file grows by *commits*. A commit is a number of records, one JSON line each, and then
 one line that seals them::
 
-    {"photo_id":6985418911,"outcome":"stored",…}
-    {"photo_id":6985418912,"outcome":"gone",…}
+    {"photo_id":4207153986,"outcome":"stored",…}
+    {"photo_id":4207153987,"outcome":"gone",…}
     {"commit":{"n":2,"crc32":…,"counts":{"stored":812,"gone":40},"n_bytes":…}}
 
 ``n`` and ``crc32`` are those of the sealed lines; ``counts`` says how many items of the shard
