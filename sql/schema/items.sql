@@ -5,7 +5,7 @@
 CREATE TABLE items (
     line_number     BIGINT NOT NULL,     -- from 0, as the dataset counts
     photo_id        BIGINT NOT NULL,     -- of photos and videos
-    photo_hash      VARCHAR,             -- key of the persistent copy; 16 to 32 hex digits
+    photo_hash      VARCHAR,             -- key of the persistent copy; computed where a source lacks it
     user_nsid       VARCHAR,
     user_nickname   VARCHAR,             -- decoded
     date_taken      TIMESTAMP,           -- the camera's local time; NULL where it is unknown

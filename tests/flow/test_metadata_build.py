@@ -394,6 +394,14 @@ def test_the_edition_of_ten_files_is_one_dataset_with_hashes(source, catalog):
     check_adds_up(catalog)
 
 
+def test_an_edition_without_hashes_gets_them_computed(source, catalog):
+    parts = [[line_v1(10 * part), line_v1(10 * part + 1, download_url="")] for part in range(1, 11)]
+    build(write_files(source, dict(zip(V1, parts, strict=True))), catalog)
+    for url, photo_hash in ask(catalog, "SELECT download_url, photo_hash FROM items"):
+        assert photo_hash == (None if url is None else hash_of(url))
+    check_adds_up(catalog)
+
+
 def test_line_numbers_of_the_ten_files_count_rejects_too(source, catalog):
     parts = [[line_v1(10 * part), b"wrong", line_v1(10 * part + 1)] for part in range(1, 11)]
     build(write_files(source, edition_v1(parts, [])), catalog)

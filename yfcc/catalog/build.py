@@ -30,6 +30,7 @@ from yfcc.catalog.writer import (
 )
 from yfcc.errors import SourceDamaged, TooManyRejectsError, UsageError, YfccError
 from yfcc.metadata.columns import Rows
+from yfcc.metadata.hashes import fill_hashes
 from yfcc.metadata.layouts import Edition, Pack, find_edition
 from yfcc.metadata.lines import Reject
 from yfcc.metadata.packs import VALUE_KINDS, parse_pack
@@ -216,6 +217,9 @@ class _Build:
             self.writer.keep_missed(pack, ids.filter(pa.array(~aligned.is_found)))
             for rows in aligned.late:
                 self.writer.keep_late(pack, rows)
+        if Pack.HASH not in cursors:
+            there = columns.get("photo_hash", pa.nulls(len(window.rows), pa.string()))
+            columns["photo_hash"] = fill_hashes(there, columns["download_url"])
         self.writer.insert_items(columns)
         self.writer.insert_rejects(window.rejects)
         for reject in window.rejects:
