@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import statistics
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +45,41 @@ def measure(command: Sequence[str], environment: dict[str, str] | None = None) -
         stderr=subprocess.PIPE,
         env=os.environ | (environment or {}),
     )
+    peak = _Peak(process.pid)
     errors = process.stderr.read() if process.stderr else b""
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{' '.join(command)}: exit {process.returncode}\n{errors.decode()}")
-    return Measured(
-        time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
-    )
+    wall_s = time.perf_counter() - started
+    return Measured(wall_s, usage.ru_utime + usage.ru_stime, peak.finish())
+
+
+class _Peak:
+    """Looks at a process's peak memory until it is gone.
+
+    The kernel's own sum, ``ru_maxrss``, counts what the parent held when it forked.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._status = Path(f"/proc/{pid}/status")
+        self._peak_kb = 0
+        self._is_done = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        while not self._is_done.wait(0.02):
+            with contextlib.suppress(OSError):
+                for line in self._status.read_text().splitlines():
+                    if line.startswith("VmHWM:"):
+                        self._peak_kb = int(line.split()[1])
+
+    def finish(self) -> float:
+        """Peak in MB; 0 where there is no /proc."""
+        self._is_done.set()
+        self._thread.join()
+        return self._peak_kb / 1024
 
 
 def in_pairs(n_pairs: int, *runs: Callable[[], Measured]) -> list[list[Measured]]:
