@@ -12,7 +12,8 @@ CREATE TABLE items (
     date_uploaded   TIMESTAMP,           -- UTC
     capture_device  VARCHAR,             -- decoded
     title           VARCHAR,             -- decoded
-    description     VARCHAR,             -- decoded; may hold newlines and HTML
+    -- Prose is the one column that a general compressor makes much smaller: a sixth of the file.
+    description     VARCHAR USING COMPRESSION zstd, -- decoded; may hold newlines and HTML
     user_tags       VARCHAR[],           -- each decoded
     machine_tags    VARCHAR[],           -- each decoded
     longitude       DOUBLE,              -- degrees, WGS 84; with latitude and accuracy or not at all
