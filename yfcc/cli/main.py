@@ -78,11 +78,11 @@ def main() -> NoReturn:
     except YfccError as error:
         if is_debug:
             raise
-        _fail(error)
+        _fail(_interruption() or error)
     except Exception as error:
         if is_debug:
             raise
-        _fail(_explained(error))
+        _fail(_interruption() or _explained(error))
     _leave(code if isinstance(code, int) else 0)
 
 
@@ -97,8 +97,18 @@ def _explained(error: Exception) -> YfccError:
     return YfccError(f"{what}. Run with --debug to see more.")
 
 
+#: Signals that came.
+_received: list[int] = []
+
+
 def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
+    _received.append(number)
     raise InterruptedRun(number)
+
+
+def _interruption() -> InterruptedRun | None:
+    """The signal behind an error: DuckDB makes "Query interrupted" of what a handler raises."""
+    return InterruptedRun(_received[0]) if _received else None
 
 
 def _fail(error: YfccError) -> NoReturn:
