@@ -55,8 +55,7 @@ class Limits:
     n_threads: int | None = None
 
 
-def connect_writer(path: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
-    """A connection that builds a file; it spills beside the file, never elsewhere."""
+def _config(path: Path, limits: Limits) -> dict[str, Any]:
     config: dict[str, Any] = {
         "memory_limit": limits.memory,
         "temp_directory": f"{path}.spill",
@@ -65,7 +64,12 @@ def connect_writer(path: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
     }
     if limits.n_threads:
         config["threads"] = limits.n_threads
-    return duckdb.connect(str(path), config=config)
+    return config
+
+
+def connect_writer(path: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
+    """A connection that builds a file; it spills beside the file, never elsewhere."""
+    return duckdb.connect(str(path), config=_config(path, limits))
 
 
 def connect_reader(path: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
@@ -85,16 +89,8 @@ def connect_reader(path: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
             f"{path}: no catalog there. Build one with `yfcc metadata --catalog {path}`, "
             "or name another with --catalog."
         )
-    config: dict[str, Any] = {
-        "memory_limit": limits.memory,
-        "temp_directory": f"{path}.spill",
-        "autoinstall_known_extensions": False,
-        "autoload_known_extensions": False,
-    }
-    if limits.n_threads:
-        config["threads"] = limits.n_threads
     try:
-        connection = duckdb.connect(str(path), read_only=True, config=config)
+        connection = duckdb.connect(str(path), read_only=True, config=_config(path, limits))
         connection.execute("SELECT photo_id FROM items LIMIT 0")
     except duckdb.Error as error:
         text = str(error)

@@ -23,8 +23,3 @@ def sql_directory() -> Path:
 def read_sql(name: str) -> str:
     """Text of a SQL file, ``schema/items.sql``."""
     return (sql_directory() / name).read_text(encoding="utf-8")
-
-
-def list_sql(folder: str) -> list[str]:
-    """Names of the SQL files of a folder, in order, ``queries/….sql``."""
-    return sorted(f"{folder}/{path.name}" for path in (sql_directory() / folder).glob("*.sql"))

@@ -153,7 +153,10 @@ class CatalogWriter:
             row_group_size=n_rows,
         )
         maps_file = f"read_parquet('{_quoted(self._maps)}')"
-        self._append("items", pa.table(columns), self._columns, f"POSITIONAL JOIN {maps_file}")
+        beside = f"POSITIONAL JOIN {maps_file}"
+        _append(
+            self._connection, "items", pa.table(columns), f"{self._columns} FROM incoming {beside}"
+        )
         self._n_uncommitted += n_rows
         if self._n_uncommitted >= _BATCH_ROWS:
             self._commit()
@@ -176,7 +179,8 @@ class CatalogWriter:
             for reject in rejects
         ]
         if rows:
-            self._append("rejected_lines", pa.Table.from_pylist(rows, _REJECT_SCHEMA), "*")
+            table = pa.Table.from_pylist(rows, _REJECT_SCHEMA)
+            _append(self._connection, "rejected_lines", table)
 
     def insert_ingest(self, record: IngestRecord) -> None:
         """Append to ``ingests``."""
@@ -198,12 +202,13 @@ class CatalogWriter:
                 "value": rows.table["value"],
             }
         )
-        self._append_late(self._late_table(f"late_{pack}", pack), table)
+        _append(self._late_connection, self._late_table(f"late_{pack}", pack), table)
 
     def keep_missed(self, pack: Pack, ids: pa.Array) -> None:
         """Remember items whose row of a pack was not found yet."""
         if len(ids):
-            self._append_late(self._late_table(f"missed_{pack}"), pa.table({"photo_id": ids}))
+            missed = self._late_table(f"missed_{pack}")
+            _append(self._late_connection, missed, pa.table({"photo_id": ids}))
 
     def _late_table(self, name: str, pack: Pack | None = None) -> str:
         """A table in the side file, made at the first use."""
@@ -217,20 +222,6 @@ class CatalogWriter:
         run(f"CREATE TABLE IF NOT EXISTS late.{name} AS SELECT * FROM empty")
         self._late_connection.unregister("empty")
         return f"late.{name}"
-
-    def _append(self, table: str, rows: pa.Table, columns: str, beside: str = "") -> None:
-        self._connection.register("incoming", rows)
-        try:
-            self._connection.execute(f"INSERT INTO {table} SELECT {columns} FROM incoming {beside}")
-        finally:
-            self._connection.unregister("incoming")
-
-    def _append_late(self, table: str, rows: pa.Table) -> None:
-        self._late_connection.register("incoming_late", rows)
-        try:
-            self._late_connection.execute(f"INSERT INTO {table} SELECT * FROM incoming_late")
-        finally:
-            self._late_connection.unregister("incoming_late")
 
     def missed_ids(self, pack: Pack) -> npt.NDArray[np.int64]:
         """Items whose row of a pack was not found yet."""
@@ -321,7 +312,6 @@ class CatalogWriter:
         self._connection.close()
         second.replace(self._building)
         self._connection = connect_writer(self._building, self.limits)
-        run = self._connection.execute
 
     def _count(self, query: str) -> int:
         return int(self._connection.execute(query).fetchall()[0][0])
@@ -347,6 +337,20 @@ class CatalogWriter:
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
+
+
+def _append(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    rows: pa.Table,
+    query: str = "* FROM incoming",
+) -> None:
+    """Append what a query makes of ``incoming``, which are the rows."""
+    connection.register("incoming", rows)
+    try:
+        connection.execute(f"INSERT INTO {table} SELECT {query}")
+    finally:
+        connection.unregister("incoming")
 
 
 def _quoted(value: Path | str) -> str:

@@ -57,7 +57,6 @@ def _every_command(
     group = context.command
     names = group.list_commands(context) if isinstance(group, TyperGroup) else []
     context.default_map = {name: plain | settings.get(name, {}) for name in names}
-    context.obj = {"debug": debug}
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
         raise typer.Exit(UsageError.exit_code)

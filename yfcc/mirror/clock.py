@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from typing import Protocol
+
+from yfcc.media.clock import SystemClock
+
+__all__ = ["Clock", "SystemClock", "format_utc"]
 
 
 class Clock(Protocol):
@@ -15,18 +18,6 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Seconds from an arbitrary start, never backwards: for durations."""
-
-
-class SystemClock:
-    """The machine's clocks."""
-
-    def now_utc(self) -> datetime:
-        """Time of day, aware, UTC."""
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        """Seconds from an arbitrary start, never backwards."""
-        return time.monotonic()
 
 
 def format_utc(moment: datetime) -> str:
