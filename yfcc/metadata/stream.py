@@ -12,12 +12,13 @@ from itertools import chain
 from typing import Final, Generic, TypeVar
 
 from yfcc.errors import SourceDamaged
-from yfcc.metadata.bzip2 import RawBlock, iter_blocks
+from yfcc.metadata.bzip2 import RawBlock
 from yfcc.metadata.columns import Rows
 from yfcc.metadata.dataset import parse_dataset
 from yfcc.metadata.layouts import COLUMNS_V2, columns_of
 from yfcc.metadata.lines import LineChunk, Reject, first_lines, iter_line_chunks
-from yfcc.metadata.source import Source, SourceObject, iter_object
+from yfcc.metadata.source import Source, SourceObject
+from yfcc.metadata.unpack import iter_unpacked
 
 T = TypeVar("T")
 
@@ -86,9 +87,8 @@ class FileStream:
                     return
 
     def _blocks(self) -> Iterator[RawBlock]:
-        chunks = iter_object(self.source, self.source_object)
-        for block in iter_blocks(
-            chunks, self.executor, name=self.source_object.url, ahead=self.n_blocks_ahead
+        for block in iter_unpacked(
+            self.source, self.source_object, self.executor, ahead=self.n_blocks_ahead
         ):
             self.n_compressed_bytes = block.after.bit // 8
             yield block
