@@ -1,8 +1,10 @@
 """bz2 decompressed in parallel, block by block, from any stream of bytes.
 
-Every block is a problem of its own: it is cut out, shifted to a byte boundary, dressed as a stream
-of one block and given to the standard library, which frees the interpreter lock while it works.
-Memory is a few blocks; reading can start again at any block.
+Every block is a problem of its own: it is cut out at the marks around it and decoded in a thread,
+four at a time. Memory is a few blocks; reading can start again at any block.
+
+A block that the decoder refuses is dressed as a stream of its own and shown to the standard
+library, which has the last word.
 
 What the library is blind to is checked here: nothing but another stream may follow a stream, the
 last one must end, and the CRC of each stream is the one in its end mark.
@@ -16,7 +18,9 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 
+from yfcc.errors import SourceDamaged
 from yfcc.metadata.bzip2_blocks import BlockPosition, Scanner, Segment, damaged
+from yfcc.metadata.bzip2_decode import N_TOGETHER, decode_blocks
 
 __all__ = ["BlockPosition", "RawBlock", "iter_blocks"]
 
@@ -80,21 +84,50 @@ def iter_blocks(
     """
     scanner = Scanner(name, start)
     collector = _Collector(name, scanner.first)
-    pending: deque[tuple[Segment, Future[bytes]]] = deque()
-    segments = scanner.segments(chunks)
+    pending: deque[_Group] = deque()
+    group: list[Segment] = []
+    damage: SourceDamaged | None = None
     try:
-        for segment in segments:
-            pending.append((segment, executor.submit(_decompress, segment)))
-            while len(pending) > ahead:
-                yield from collector.take(pending)
+        try:
+            for segment in scanner.segments(chunks):
+                group.append(segment)
+                if len(group) == N_TOGETHER:
+                    pending.append(_submit(executor, group))
+                    group = []
+                while len(pending) * N_TOGETHER > ahead:
+                    yield from collector.take(pending)
+        except SourceDamaged as error:
+            damage = error  # what lies before it comes out first
+        if group:
+            pending.append(_submit(executor, group))
         while pending:
             yield from collector.take(pending)
+        if damage:
+            raise damage
     finally:
         for _, future in pending:
             future.cancel()
 
 
+_Group = tuple[deque[Segment], Future[deque[bytes | None]]]
+
+
+def _submit(executor: Executor, segments: list[Segment]) -> _Group:
+    return deque(segments), executor.submit(_decode, segments)
+
+
+def _decode(segments: list[Segment]) -> deque[bytes | None]:
+    return deque(decode_blocks([segment.block for segment in segments]))
+
+
 def _decompress(segment: Segment) -> bytes:
+    """Decode a block by the standard library.
+
+    Raises
+    ------
+    OSError, EOFError, ValueError
+        It is damaged.
+    """
     decompressor = bz2.BZ2Decompressor()
     raw = decompressor.decompress(segment.as_stream())
     # A stream that ends early hides whatever follows: damage between two streams.
@@ -110,12 +143,17 @@ class _Collector:
     name: str
     position: BlockPosition
 
-    def take(self, pending: deque[tuple[Segment, Future[bytes]]]) -> Iterator[RawBlock]:
-        segment, future = pending.popleft()
-        try:
-            raw = future.result()
-        except (OSError, EOFError, ValueError) as error:
-            segment, raw = self._decompress_joined(segment, pending, error)
+    def take(self, pending: deque[_Group]) -> Iterator[RawBlock]:
+        """The blocks of the oldest group; of later ones what a chance mark has cut off."""
+        segments, future = pending.popleft()
+        blocks = future.result()
+        while segments:
+            segment, raw = segments.popleft(), blocks.popleft()
+            if raw is None:
+                segment, raw = self._ask_library(segment, _Following(segments, blocks, pending))
+            yield from self._ordered(segment, raw)
+
+    def _ordered(self, segment: Segment, raw: bytes) -> Iterator[RawBlock]:
         before = replace(self.position, bit=segment.bit, level=segment.level)
         crc = _combined(before.stream_crc, segment.crc)
         if segment.ends_stream is not None:
@@ -136,24 +174,44 @@ class _Collector:
         if raw:
             yield RawBlock(before, self.position, raw)
 
-    def _decompress_joined(
-        self,
-        segment: Segment,
-        pending: deque[tuple[Segment, Future[bytes]]],
-        error: Exception,
-    ) -> tuple[Segment, bytes]:
-        """Try again across a mark that may be chance (once in 3,000 whole data sets)."""
-        if pending and segment.ends_stream is None:
-            later, future = pending.popleft()
-            future.cancel()
-            joined = segment.joined(later)
-            try:
-                return joined, _decompress(joined)
-            except (OSError, EOFError, ValueError):
-                pass  # damage, not chance: report the first block's error
-        raise damaged(
-            self.name,
-            segment.bit,
-            self.position.raw_offset,
-            "the block's content does not match its checksum or cannot be decoded",
-        ) from error
+    def _ask_library(self, segment: Segment, following: _Following) -> tuple[Segment, bytes]:
+        """Decode by the standard library; if it refuses, across a mark that may be chance.
+
+        A mark is chance once in 3,000 whole data sets.
+        """
+        try:
+            return segment, _decompress(segment)
+        except (OSError, EOFError, ValueError) as error:
+            later = following.take() if segment.ends_stream is None else None
+            if later:
+                joined = segment.joined(later)
+                try:
+                    return joined, _decompress(joined)
+                except (OSError, EOFError, ValueError):
+                    pass  # damage, not chance: report the first block's error
+            raise damaged(
+                self.name,
+                segment.bit,
+                self.position.raw_offset,
+                "the block's content does not match its checksum or cannot be decoded",
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Following:
+    """What comes after a segment, in its group or in the next."""
+
+    segments: deque[Segment]
+    blocks: deque[bytes | None]
+    pending: deque[_Group]
+
+    def take(self) -> Segment | None:
+        """The next segment, no longer to be decoded by itself; None at the end."""
+        if self.segments:
+            self.blocks.popleft()
+            return self.segments.popleft()
+        if not self.pending:
+            return None
+        segments, future = self.pending[0]
+        future.result().popleft()
+        return segments.popleft()

@@ -14,7 +14,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
 from yfcc.errors import SourceDamaged
+from yfcc.metadata.bzip2_decode import N_PADDING, BlockBits
+from yfcc.metadata.kernels import compiled
 
 _BLOCK_MARK: Final = 0x314159265359
 _END_MARK: Final = 0x177245385090
@@ -27,39 +32,60 @@ _MAX_BLOCK_BYTES: Final = 2 << 20
 _LEVELS: Final = b"123456789"
 
 
-def _patterns(mark: int) -> tuple[tuple[int, bytes], ...]:
-    """Whole bytes inside a 48-bit mark, for each of its eight bit positions in a byte.
+_MASK: Final = (1 << _MARK_BITS) - 1
+
+
+def _places(mark: int) -> npt.NDArray[np.uint8]:
+    """For each value of a byte the bits at which a mark may have begun in the byte before it.
 
     Returns
     -------
-    tuple of (first_bit, pattern)
-        Bit of the mark's start, counted from the pattern's first byte: 0, or -7 to -1.
+    uint8 array, 256
+        Bit n is set if the eight bits from 8 - n to 16 - n of the mark are this value.
     """
-    found = []
-    for shift in range(8):
-        eight = (mark << (16 - shift)).to_bytes(8, "big")
-        found.append((shift - 8, eight[1:6]) if shift else (0, eight[0:6]))
-    return tuple(found)
+    places = np.zeros(256, np.uint8)
+    for n_bits_before in range(8):
+        value = mark >> (_MARK_BITS - 16 + n_bits_before) & 0xFF
+        places[value] |= 1 << n_bits_before
+    return places
 
 
-_BLOCK_PATTERNS: Final = _patterns(_BLOCK_MARK)
-_END_PATTERNS: Final = _patterns(_END_MARK)
+_PLACES: Final = {mark: _places(mark) for mark in (_BLOCK_MARK, _END_MARK)}
+
+
+@compiled
+def _scan(
+    buffer: npt.NDArray[np.uint8],
+    first_byte: int,
+    mark: int,
+    places: npt.NDArray[np.uint8],
+    found: npt.NDArray[np.int64],
+) -> int:
+    """Bits where a mark lies whole; their number, never more than ``found`` has room for."""
+    n_found = 0
+    for at in range(max(first_byte, 0) + 1, len(buffer) - 4):
+        possible = places[buffer[at]]
+        if not possible:
+            continue
+        # The byte before, this one, and five more hold a mark that begins in the byte before.
+        value = np.int64(0)
+        for nearby in range(at - 1, min(at + 6, len(buffer))):
+            value = value << 8 | np.int64(buffer[nearby])
+        n_missing = at + 6 - min(at + 6, len(buffer))
+        value <<= 8 * n_missing
+        for n_bits_before in range(8):
+            is_here = possible >> n_bits_before & 1 and value >> (8 - n_bits_before) & _MASK == mark
+            if is_here and (n_bits_before == 0 or n_missing == 0) and n_found < len(found):
+                found[n_found] = (at - 1) * 8 + n_bits_before
+                n_found += 1
+    return n_found
 
 
 def _find_marks(buffer: bytearray, mark: int, first_byte: int = 0) -> list[int]:
     """Bits, from the start of a buffer, where a mark lies whole; at or behind ``first_byte``."""
-    found = []
-    for first_bit, pattern in _BLOCK_PATTERNS if mark == _BLOCK_MARK else _END_PATTERNS:
-        at = buffer.find(pattern, first_byte)
-        while at >= 0:
-            bit = at * 8 + first_bit
-            seven = buffer[bit // 8 : bit // 8 + 7]
-            value = int.from_bytes(seven.ljust(7, b"\0"), "big") >> (8 - bit % 8)
-            is_whole = bit // 8 + (6 if bit % 8 == 0 else 7) <= len(buffer)
-            if bit >= 0 and is_whole and value & ((1 << _MARK_BITS) - 1) == mark:
-                found.append(bit)
-            at = buffer.find(pattern, at + 1)
-    return sorted(found)
+    found = np.empty(len(buffer) // 6 + 1, np.int64)
+    n_found = _scan(np.frombuffer(buffer, np.uint8), first_byte, mark, _PLACES[mark], found)
+    return [int(bit) for bit in found[:n_found]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,36 +112,61 @@ class BlockPosition:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """The bits from one block mark to whatever comes next."""
+    """The bits from one block mark to whatever comes next.
+
+    Attributes
+    ----------
+    bit : int
+        Of the mark, from the start of the file.
+    level : int
+        Of its stream.
+    n_bits : int
+    data : bytes
+        The file's bytes that hold them, and zeros behind.
+    ends_stream : int, optional
+        The stream's CRC, where an end mark follows.
+    next_level, next_bit : int, optional
+        Of the mark that follows, if one does.
+    """
 
     bit: int
     level: int
     n_bits: int
-    bits: int  # the segment's bits as one number, without padding
-    ends_stream: int | None = None  # the stream's CRC, where an end mark follows
-    next_level: int | None = None  # level of the stream that follows, if one does
-    next_bit: int | None = None  # of the mark that follows, if one does
+    data: bytes
+    ends_stream: int | None = None
+    next_level: int | None = None
+    next_bit: int | None = None
+
+    @property
+    def block(self) -> BlockBits:
+        """The block, to be decoded."""
+        return BlockBits(self.data, self.bit % 8, self.n_bits, self.level, self.crc)
 
     @property
     def crc(self) -> int:
         """CRC of the block's content, from its header."""
-        return (self.bits >> (self.n_bits - _MARK_BITS - _CRC_BITS)) & 0xFFFFFFFF
+        eleven = int.from_bytes(self.data[:11], "big")
+        return (eleven >> (8 - self.bit % 8)) & 0xFFFFFFFF
 
     def as_stream(self) -> bytes:
         """The block dressed as a whole bzip2 stream."""
+        n_bytes = (self.bit % 8 + self.n_bits + 7) // 8
+        bits = int.from_bytes(self.data[:n_bytes], "big") >> (-(self.bit + self.n_bits) % 8)
+        bits &= (1 << self.n_bits) - 1
         n_bits = self.n_bits + _MARK_BITS + _CRC_BITS
         padding = -n_bits % 8
-        bits = (self.bits << _MARK_BITS | _END_MARK) << _CRC_BITS | self.crc
+        bits = (bits << _MARK_BITS | _END_MARK) << _CRC_BITS | self.crc
         return b"BZh%d" % self.level + (bits << padding).to_bytes((n_bits + padding) // 8, "big")
 
     def joined(self, later: Segment) -> Segment:
         """Itself and the next segment as one: the mark between them was chance."""
+        n_before = later.bit // 8 - self.bit // 8
         return replace(
             later,
             bit=self.bit,
             level=self.level,
             n_bits=self.n_bits + later.n_bits,
-            bits=self.bits << later.n_bits | later.bits,
+            data=self.data[:n_before] + later.data,
         )
 
 
@@ -198,6 +249,11 @@ class Scanner:
         value = int.from_bytes(self.buffer[low:high], "big") >> (-last % 8)
         return value & ((1 << (last - first)) - 1)
 
+    def _data(self, first: int, last: int) -> bytes:
+        """The bytes that hold the bits [first, last) of the file, padded."""
+        low, high = first // 8 - self.base, (last + 7) // 8 - self.base
+        return bytes(self.buffer[low:high]) + bytes(N_PADDING)
+
     def _cut(self, mark: int, following: int, level: int) -> Segment:
         """The segment between two marks, with the end of a stream if one lies between."""
         at = following // 8 - self.base
@@ -206,11 +262,11 @@ class Scanner:
             end = self._end_mark_before(at - 4, mark)
             if end is not None:
                 crc = self._bits(end + _MARK_BITS, end + _MARK_BITS + _CRC_BITS)
-                bits = self._bits(mark, end)
+                data = self._data(mark, end)
                 next_level = self.buffer[at - 1] - 48
-                return Segment(mark, level, end - mark, bits, crc, next_level, following)
-        bits = self._bits(mark, following)
-        return Segment(mark, level, following - mark, bits, next_bit=following)
+                return Segment(mark, level, end - mark, data, crc, next_level, following)
+        data = self._data(mark, following)
+        return Segment(mark, level, following - mark, data, next_bit=following)
 
     def _end_mark_before(self, at: int, not_before: int) -> int | None:
         """Bit of the end mark of the stream that ends before ``buffer[at]``."""
@@ -247,7 +303,7 @@ class Scanner:
             self._explain_missing_end(mark, n_bytes)
         else:
             crc = self._bits(end + _MARK_BITS, end + _MARK_BITS + _CRC_BITS)
-            yield Segment(mark, level, end - mark, self._bits(mark, end), crc)
+            yield Segment(mark, level, end - mark, self._data(mark, end), crc)
 
     def _nothing(self, n_bytes: int) -> Iterator[Segment]:
         """A file without a block: only streams of nothing are whole."""
