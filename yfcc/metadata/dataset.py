@@ -19,7 +19,7 @@ from yfcc.metadata.columns import (
     split_rows,
 )
 from yfcc.metadata.lines import LineChunk, Reject
-from yfcc.metadata.text import decode_form, split_list
+from yfcc.metadata.text import decode_form, decode_list
 
 _TEXT: Final = ("user_nickname", "capture_device", "title", "description")
 _LISTS: Final = ("user_tags", "machine_tags")
@@ -101,7 +101,7 @@ def _converted(rows: Rows, n_lines_before: int) -> tuple[Rows, list[Reject]]:
         elif name in _TEXT:
             found[name] = decode_form(_one_array(raw[name]))
         elif name in _LISTS:
-            found[name] = decode_tags(_one_array(raw[name]))
+            found[name] = decode_list(_one_array(raw[name]))
         elif name in _PLAIN:
             found[name] = _null_if_empty(pc.cast(_one_array(raw[name]), pa.string()))
     if "line_number" in found:
@@ -231,13 +231,6 @@ def _cast_where_possible(
             except pa.ArrowInvalid:
                 values.append(pa.scalar(None, kind))
         return pa.array([value.as_py() for value in values], kind)
-
-
-def decode_tags(column: pa.BinaryArray) -> pa.ListArray:
-    """Comma lists of encoded tags: split first, then decode each once. Null where empty."""
-    tags = split_list(column)
-    decoded = pc.fill_null(decode_form(tags.values), "")
-    return tags.with_values(decoded)
 
 
 def _null_if_empty(column: pa.StringArray) -> pa.StringArray:

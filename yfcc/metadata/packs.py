@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -11,10 +12,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from yfcc.metadata.columns import ID_REASON, Rows, byte_set, has_only, parse_ids, split_rows
+from yfcc.metadata.columns import ID_REASON, Rows, parse_ids, split_rows
 from yfcc.metadata.layouts import Pack
 from yfcc.metadata.lines import LineChunk, Reject
-from yfcc.metadata.text import SplitList, column_bytes, decode_form, split_list, split_pairs
+from yfcc.metadata.text import as_lists, as_maps, column_bytes, count_commas, string_column
+from yfcc.metadata.text_loops import decode_pairs, split_places, split_scores
 
 #: Columns of every pack.
 COLUMNS: Final = ("photo_id", "value")
@@ -27,12 +29,8 @@ VALUE_KINDS: Final = {
     Pack.PLACES: pa.list_(PLACE_KIND),
     Pack.HASH: pa.string(),
 }
-#: Cells of the table that counts keys by row; beyond it sorting is cheaper in memory.
-_LARGEST_COUNT_TABLE: Final = 8_000_000
-_POINT: Final = ord(".")
-_NUMBER_BYTES: Final = byte_set("0123456789.")
-_SCORE_FORM: Final = r"\A[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?\z"
-_WOEID_FORM: Final = r"\A[0-9]{1,18}\z"
+_SCORE_FORM: Final = re.compile(rb"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?\Z")
+_LARGEST_SCORE: Final = float(np.finfo(np.float32).max)
 _HASH_FORM: Final = r"\A[0-9a-f]{16,32}\z"
 
 
@@ -82,41 +80,61 @@ def parse_pack(chunk: LineChunk, pack: Pack) -> tuple[Rows, list[Reject]]:
 
 def _parse_autotags(column: pa.BinaryArray) -> _Parsed:
     """``concept:score,…``; concepts are raw text, the score follows the last colon."""
-    pieces = split_list(column)
-    concepts, scores, has_colon = split_pairs(pieces.values, at_last=True)
-    numbers, is_number = _cast_all(scores, pa.float32(), _SCORE_FORM)
-    is_number &= np.isfinite(numbers.to_numpy(zero_copy_only=False))
-    is_bad = _any_piece(pieces, ~(has_colon & is_number))
-    keys = pc.cast(concepts, pa.string()).dictionary_encode()
-    values = _as_maps(pieces, keys, numbers, lambda scores: scores[0])
+    offsets, data = column_bytes(column)
+    rows, concept_offsets, concepts, scores, is_bad, is_suspect = split_scores(
+        offsets, data, count_commas(data)
+    )
+    for row in np.flatnonzero(is_bad).tolist():
+        others = _scores_of(column[row].as_py())
+        if others:
+            scores[rows[row] : rows[row + 1]] = others
+            is_bad[row] = False
+    names = string_column(concept_offsets, concepts, empty_is_null=False)
+    values = _as_maps(
+        rows, names, pa.array(scores), np.flatnonzero(is_suspect), lambda scores: scores[0]
+    )
     return _Parsed(values, is_bad, "autotags: expected concept:score pairs between commas")
+
+
+def _scores_of(value: bytes) -> list[float] | None:
+    """Scores of any form, like ``1e-3``; None if one is no finite number."""
+    texts = [piece.rpartition(b":") for piece in value.split(b",")]
+    if not all(colon and _SCORE_FORM.match(text) for _, colon, text in texts):
+        return None
+    scores = [float(text) for _, _, text in texts]
+    return scores if max(scores) <= _LARGEST_SCORE else None
 
 
 def _parse_exif(column: pa.BinaryArray) -> _Parsed:
     """``Category.Tag:Value,…``, each encoded, with one raw colon a piece."""
-    pieces = split_list(column)
-    tags, texts, has_colon = split_pairs(pieces.values, at_last=False)
-    values = _decode_repeated(texts)
-    is_bad = _any_piece(pieces, ~has_colon)
-    found = _as_maps(
-        pieces, _decode_repeated(tags), values.dictionary.take(values.indices), "\n".join
+    offsets, data = column_bytes(column)
+    rows, key_offsets, keys, text_offsets, texts, is_bad, is_suspect = decode_pairs(
+        offsets, data, count_commas(data)
     )
+    tags = string_column(key_offsets, keys, empty_is_null=False)
+    values = string_column(text_offsets, texts, empty_is_null=False)
+    if not keys.tobytes().isascii():
+        is_suspect[:] = True  # two keys of invalid bytes can become one once they are replaced
+    found = _as_maps(rows, tags, values, np.flatnonzero(is_suspect), "\n".join)
     return _Parsed(found, is_bad, "exif: expected Category.Tag:Value pairs between commas")
 
 
 def _parse_places(column: pa.BinaryArray) -> _Parsed:
     """``woeid:Name:Type,…``; the name encoded, the type raw."""
-    pieces = split_list(column)
-    woeids, rest, has_colon = split_pairs(pieces.values, at_last=False)
-    names, types, has_type = split_pairs(rest, at_last=True)
-    numbers, is_number = _cast_all(woeids, pa.int64(), _WOEID_FORM)
+    offsets, data = column_bytes(column)
+    rows, woeids, name_offsets, names, type_offsets, types, is_bad = split_places(
+        offsets, data, count_commas(data)
+    )
     places = pa.StructArray.from_arrays(
-        [numbers, pc.fill_null(decode_form(names), ""), pc.cast(types, pa.string())],
+        [
+            pa.array(woeids),
+            string_column(name_offsets, names, empty_is_null=False),
+            string_column(type_offsets, types, empty_is_null=False),
+        ],
         fields=list(PLACE_KIND),
     )
-    is_bad = _any_piece(pieces, ~(has_colon & has_type & is_number))
     reason = "places: expected woeid:Name:Type triples between commas"
-    return _Parsed(pieces.with_values(places), is_bad, reason)
+    return _Parsed(as_lists(rows, places), is_bad, reason)
 
 
 def _parse_hash(column: pa.BinaryArray) -> _Parsed:
@@ -137,108 +155,40 @@ _PARSERS: Final[dict[Pack, Callable[[pa.BinaryArray], _Parsed]]] = {
 }
 
 
-def _any_piece(pieces: SplitList, is_bad: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """For every row, whether a mask over its pieces is true anywhere."""
-    if not is_bad.any():
-        return np.zeros(len(pieces.is_there), np.bool_)
-    n_bad = np.concatenate(([0], np.cumsum(is_bad)))
-    found: npt.NDArray[np.bool_] = n_bad[pieces.offsets[1:]] > n_bad[pieces.offsets[:-1]]
-    return found
-
-
-def _cast_all(
-    pieces: pa.BinaryArray, kind: pa.DataType, form: str
-) -> tuple[pa.Array, npt.NDArray[np.bool_]]:
-    """Numbers, 0 where the text is none; and where it is one."""
-    text = pc.cast(pieces, pa.string())
-    if has_only(pieces, _NUMBER_BYTES):
-        try:
-            numbers = pc.cast(text, kind)
-        except pa.ArrowInvalid:
-            pass  # one of them is of another form: find it
-        else:
-            # Without a sign or exponent the cast and the form still differ by ".5" and "5.".
-            is_plain: npt.NDArray[np.bool_] = ~_touches_point(pieces)
-            if is_plain.all():
-                return numbers, is_plain
-    matches = pc.match_substring_regex(text, form)
-    is_number: npt.NDArray[np.bool_] = matches.to_numpy(zero_copy_only=False)
-    numbers = pc.cast(pc.if_else(matches, text, "0"), kind)
-    return numbers, is_number
-
-
-def _touches_point(pieces: pa.BinaryArray) -> npt.NDArray[np.bool_]:
-    """Where a value starts or ends with a point, or is empty."""
-    offsets, data = column_bytes(pieces)
-    is_empty: npt.NDArray[np.bool_] = np.diff(offsets) == 0
-    if not len(data):
-        return is_empty
-    first = data[np.minimum(offsets[:-1], len(data) - 1)]
-    last = data[np.maximum(offsets[1:] - 1, 0)]
-    touches: npt.NDArray[np.bool_] = is_empty | (first == _POINT) | (last == _POINT)
-    return touches
-
-
-def _decode_repeated(column: pa.BinaryArray) -> pa.DictionaryArray:
-    """Decode a column in which values recur: each different value once."""
-    encoded = column.dictionary_encode()
-    decoded = pc.fill_null(decode_form(encoded.dictionary), "")
-    # Two spellings of one text ("+" and "%20") become one.
-    unique = decoded.dictionary_encode()
-    return pa.DictionaryArray.from_arrays(unique.indices.take(encoded.indices), unique.dictionary)
-
-
-def _recurring(pieces: SplitList, codes: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
-    """Rows in which a key stands more than once; ``codes`` number the keys of all pieces."""
-    if not len(codes):
-        return np.zeros(0, np.int64)
-    n_codes = int(codes.max()) + 1
-    row_of = np.repeat(np.arange(len(pieces.offsets) - 1), np.diff(pieces.offsets))
-    if n_codes * len(pieces.offsets) <= _LARGEST_COUNT_TABLE:
-        n_times = np.bincount(row_of * n_codes + codes)
-        return np.unique(np.flatnonzero(n_times > 1) // n_codes)
-    keyed = np.sort(row_of * n_codes + codes)
-    return np.unique(keyed[1:][np.diff(keyed) == 0] // n_codes)
-
-
 def _as_maps(
-    pieces: SplitList,
-    keys: pa.DictionaryArray,
+    rows: npt.NDArray[np.int32],
+    keys: pa.StringArray,
     values: pa.Array,
+    suspects: npt.NDArray[np.int64],
     merge: Callable[[list[Any]], object],
 ) -> pa.MapArray:
-    """Maps in which a key stands once; ``merge`` makes one value of those of a recurring key."""
-    codes = keys.indices.to_numpy()
-    names = keys.dictionary.take(keys.indices)
-    rows = _recurring(pieces, codes)
-    if not len(rows):
-        return pieces.with_pairs(names, values)
-    kept, merged = _merge_rows(pieces.offsets, rows, codes)
-    changed = pa.array(
-        [merge(values.take(pa.array(group)).to_pylist()) for group in merged], values.type
-    )
-    is_changed = np.zeros(len(values), np.bool_)
-    is_changed[[group[0] for group in merged]] = True
-    values = pc.replace_with_mask(values, pa.array(is_changed), changed)
+    """Maps in which a key stands once; ``merge`` makes one value of those of a recurring key.
+
+    Parameters
+    ----------
+    rows : int32 array, n + 1
+        Where each row's pieces start.
+    keys, values : one a piece
+    suspects : rows in which a key may recur
+    """
+    groups = [group for row in suspects for group in _recurring(rows, int(row), keys)]
+    if not groups:
+        return as_maps(rows, keys, values)
+    merged = [merge(values.take(pa.array(group)).to_pylist()) for group in groups]
+    is_first = np.zeros(len(values), np.bool_)
+    is_first[[group[0] for group in groups]] = True
+    values = pc.replace_with_mask(values, pa.array(is_first), pa.array(merged, values.type))
+    kept = np.ones(len(values), np.bool_)
+    kept[[piece for group in groups for piece in group[1:]]] = False
     n_kept = np.concatenate(([0], np.cumsum(kept)))
-    fewer = SplitList(n_kept[pieces.offsets].astype(np.int32), pieces.values, pieces.is_there)
     mask = pa.array(kept)
-    return fewer.with_pairs(names.filter(mask), values.filter(mask))
+    return as_maps(n_kept[rows].astype(np.int32), keys.filter(mask), values.filter(mask))
 
 
-def _merge_rows(
-    offsets: npt.NDArray[np.int32], rows: npt.NDArray[np.int64], codes: npt.NDArray[np.int32]
-) -> tuple[npt.NDArray[np.bool_], list[list[int]]]:
-    """Which pieces stay, and which groups of pieces become one, in order; few rows need it."""
-    kept = np.ones(len(codes), np.bool_)
-    groups: list[list[int]] = []
-    for row in rows.tolist():
-        first = int(offsets[row])
-        by_code: dict[int, list[int]] = {}
-        for piece, code in enumerate(codes[first : int(offsets[row + 1])].tolist(), first):
-            by_code.setdefault(code, []).append(piece)
-        for group in by_code.values():
-            if len(group) > 1:
-                groups.append(group)
-                kept[group[1:]] = False
-    return kept, sorted(groups)
+def _recurring(rows: npt.NDArray[np.int32], row: int, keys: pa.StringArray) -> list[list[int]]:
+    """Pieces of a row that share a key, in order of the first of each group."""
+    first, last = int(rows[row]), int(rows[row + 1])
+    by_key: dict[str, list[int]] = {}
+    for piece, key in enumerate(keys.slice(first, last - first).to_pylist(), first):
+        by_key.setdefault(key, []).append(piece)
+    return sorted(group for group in by_key.values() if len(group) > 1)

@@ -2,34 +2,20 @@
 
 The dataset's text is ASCII on disk, encoded as Java's URLEncoder does it: ``+`` for a blank,
 ``%XX`` for every byte of UTF-8 outside ``A-Z a-z 0-9 . - _ *``. Decoding works on the bytes of an
-Arrow column with NumPy, about 5 ns a byte; a call a value would take a hundred times longer.
+Arrow column in compiled loops; a call a value would take a hundred times longer.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-_PLUS: Final = ord("+")
-_BLANK: Final = ord(" ")
-_PERCENT: Final = ord("%")
-_NO_DIGIT: Final = 255
+from yfcc.metadata.text_loops import decode_lists, decode_values
 
-
-def _hex_values() -> npt.NDArray[np.uint8]:
-    """Value of each byte as a hex digit; 255 for what is none."""
-    values = np.full(256, _NO_DIGIT, np.uint8)
-    for digit, character in enumerate("0123456789abcdef"):
-        values[ord(character)] = values[ord(character.upper())] = digit
-    return values
-
-
-_HEX: Final = _hex_values()
+_COMMA: Final = ord(",")
 
 
 def column_bytes(column: pa.Array) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
@@ -65,38 +51,16 @@ def decode_form(column: pa.Array) -> pa.StringArray:
     """
     if len(column) == 0:
         return pa.array([], pa.string())
-    offsets, data = column_bytes(column)
-    decoded = np.where(data == _PLUS, np.uint8(_BLANK), data)
-    escapes = _escapes(offsets, data)
-    if len(escapes):
-        decoded[escapes] = _HEX[data[escapes + 1]] << 4 | _HEX[data[escapes + 2]]
-        keep = np.ones(len(data), np.bool_)
-        keep[escapes + 1] = False
-        keep[escapes + 2] = False
-        decoded = decoded[keep]
-        offsets = (offsets - 2 * np.searchsorted(escapes, offsets)).astype(np.int32)
-    return string_column(offsets, decoded)
+    return string_column(*decode_values(*column_bytes(column)))
 
 
-def _escapes(offsets: npt.NDArray[np.int32], data: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-    """Positions of every ``%`` that two hex digits of the same value follow."""
-    found = np.flatnonzero(data == _PERCENT)
-    if not len(found):
-        return found
-    found = found[found + 2 < len(data)]
-    is_escape = (_HEX[data[found + 1]] != _NO_DIGIT) & (_HEX[data[found + 2]] != _NO_DIGIT)
-    # A value that ends in "%4" must not borrow a digit from the next one.
-    first, last = np.searchsorted(found, offsets - 2), np.searchsorted(found, offsets)
-    for near in np.flatnonzero(first != last):
-        is_escape[first[near] : last[near]] = False
-    escapes: npt.NDArray[np.int64] = found[is_escape]
-    return escapes
-
-
-def string_column(offsets: npt.NDArray[np.int32], data: npt.NDArray[np.uint8]) -> pa.StringArray:
-    """A string column from offsets and UTF-8; null where empty, U+FFFD for invalid bytes."""
+def string_column(
+    offsets: npt.NDArray[np.int32], data: npt.NDArray[np.uint8], *, empty_is_null: bool = True
+) -> pa.StringArray:
+    """A string column from offsets and UTF-8; U+FFFD for invalid bytes."""
     is_there = np.diff(offsets) > 0
-    bitmap = None if is_there.all() else pa.py_buffer(np.packbits(is_there, bitorder="little"))
+    has_nulls = empty_is_null and not is_there.all()
+    bitmap = pa.py_buffer(np.packbits(is_there, bitorder="little")) if has_nulls else None
     buffers = [bitmap, pa.py_buffer(offsets), pa.py_buffer(data)]
     column = pa.StringArray.from_buffers(len(is_there), buffers[1], buffers[2], buffers[0])
     try:
@@ -113,66 +77,38 @@ def string_column(offsets: npt.NDArray[np.int32], data: npt.NDArray[np.uint8]) -
     return column
 
 
-@dataclass(frozen=True, slots=True)
-class SplitList:
-    """A column of lists, flat.
+def count_commas(data: npt.NDArray[np.uint8]) -> int:
+    """Commas in some bytes: with the number of values, the most pieces there can be."""
+    return int(np.count_nonzero(data == _COMMA))
 
-    Attributes
+
+def decode_list(column: pa.BinaryArray) -> pa.ListArray:
+    """Comma lists of encoded pieces: split first, then decode each once.
+
+    Parameters
     ----------
-    offsets : int32 array, n + 1
-        Where each row's pieces start in ``values``.
-    values : pa.BinaryArray
-        The pieces of all rows, in order.
-    is_there : bool array, n
-        False where the row is empty: it has no pieces, and its list is null.
-    """
-
-    offsets: npt.NDArray[np.int32]
-    values: pa.BinaryArray
-    is_there: npt.NDArray[np.bool_]
-
-    def with_values(self, values: pa.Array) -> pa.ListArray:
-        """The lists, of other values of the same number and order."""
-        return pa.ListArray.from_arrays(
-            pa.array(self.offsets), values, mask=pa.array(~self.is_there)
-        )
-
-    def with_pairs(self, keys: pa.Array, values: pa.Array) -> pa.MapArray:
-        """The lists as maps."""
-        return pa.MapArray.from_arrays(
-            pa.array(self.offsets), keys, values, mask=pa.array(~self.is_there)
-        )
-
-
-def split_list(column: pa.BinaryArray) -> SplitList:
-    """Split each value at its commas; an empty value has no pieces."""
-    is_there = pc.binary_length(column).to_numpy(zero_copy_only=False) > 0
-    present = pc.if_else(pa.array(is_there), column, pa.scalar(None, column.type))
-    pieces = pc.split_pattern(present, b",")
-    n_pieces = pc.fill_null(pc.list_value_length(pieces), 0).to_numpy(zero_copy_only=False)
-    offsets = np.zeros(len(column) + 1, np.int32)
-    np.cumsum(n_pieces, out=offsets[1:])
-    return SplitList(offsets, pieces.flatten(), is_there)
-
-
-def split_pairs(
-    pieces: pa.BinaryArray, *, at_last: bool
-) -> tuple[pa.BinaryArray, pa.BinaryArray, npt.NDArray[np.bool_]]:
-    """Split each piece at its first (or last) colon.
+    column : pa.BinaryArray, n values
+        Without nulls.
 
     Returns
     -------
-    keys, values : pa.BinaryArray
-        Without the colon; a piece without one is all key.
-    has_colon : bool array
+    pa.ListArray, n lists of strings
+        Null where the value is empty.
     """
-    halves = pc.split_pattern(pieces, b":", max_splits=1, reverse=at_last)
-    n_halves = pc.list_value_length(halves).to_numpy(zero_copy_only=False)
-    has_colon = n_halves == 2
-    flat = halves.flatten()
-    if has_colon.all():
-        return flat[::2], flat[1::2], has_colon
-    first = np.cumsum(n_halves) - n_halves
-    second = pa.array(np.where(has_colon, first + 1, -1), mask=~has_colon)
-    values = pc.fill_null(flat.take(second), pa.scalar(b"", pieces.type))
-    return flat.take(pa.array(first)), values, has_colon
+    offsets, data = column_bytes(column)
+    rows, pieces, decoded = decode_lists(offsets, data, count_commas(data))
+    return as_lists(rows, string_column(pieces, decoded, empty_is_null=False))
+
+
+def as_lists(rows: npt.NDArray[np.int32], values: pa.Array) -> pa.ListArray:
+    """Lists from where each starts (n + 1) and their values; null where there are none."""
+    return pa.ListArray.from_arrays(pa.array(rows), values, mask=_is_empty(rows))
+
+
+def as_maps(rows: npt.NDArray[np.int32], keys: pa.Array, values: pa.Array) -> pa.MapArray:
+    """Maps from where each starts (n + 1), their keys and values; null where there are none."""
+    return pa.MapArray.from_arrays(pa.array(rows), keys, values, mask=_is_empty(rows))
+
+
+def _is_empty(rows: npt.NDArray[np.int32]) -> pa.BooleanArray:
+    return pa.array(np.diff(rows) == 0)
