@@ -186,9 +186,9 @@ def test_scores_follow_the_last_colon(rows_of_pairs):
         assert suspect == repeats([concept for concept, _ in row])
 
 
-place = st.sampled_from(
-    "1:A:Town 12:New+York:County 3:a%3Ab:c:Zip 7:x z:b:c :b:c 1234567890123456789:a:b "
-    "123456789012345678:%C3%BC::".split(" ")
+place = st.one_of(
+    st.sampled_from(["1:A:Town", "12:New+York:County", "3:a%3Ab:c:Zip", "7:x", "z:b:c", ":b:c"]),
+    st.sampled_from(["1234567890123456789:a:b", "123456789012345678:%C3%BC::"]),
 )
 
 
