@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from yfcc.metadata.bzip2_blocks import Scanner, Segment
-from yfcc.metadata.bzip2_decode import N_TOGETHER, decode_blocks
+from yfcc.metadata.bzip2_decode import decode_block
 
 quick = settings(max_examples=60, deadline=None, database=None, derandomize=True)
 
@@ -20,11 +20,7 @@ def segments_of(stream: bytes) -> list[Segment]:
 
 
 def decoded(stream: bytes) -> list[bytes | None]:
-    segments = segments_of(stream)
-    found: list[bytes | None] = []
-    for first in range(0, len(segments), N_TOGETHER):
-        found += decode_blocks([each.block for each in segments[first : first + N_TOGETHER]])
-    return found
+    return [decode_block(segment.block) for segment in segments_of(stream)]
 
 
 def whole(stream: bytes) -> bytes:
@@ -66,6 +62,14 @@ def test_alphabets_of_every_size_decode(n_values, level):
     assert whole(bz2.compress(content, level)) == content
 
 
+@pytest.mark.parametrize("period", [1, 2, 3, 64, 1_000, 1_024, 30_000])
+@pytest.mark.parametrize("n_bytes", [900, 4_096, 70_001, 90_000])
+def test_text_that_repeats_goes_round_more_than_once(period, n_bytes):
+    once = random.Random(period).randbytes(period)
+    content = (once * (n_bytes // period + 1))[:n_bytes]
+    assert whole(bz2.compress(content, 1)) == content
+
+
 def test_codes_longer_than_the_table_are_found():
     numbers = random.Random(5)
     content = b"".join(
@@ -76,7 +80,7 @@ def test_codes_longer_than_the_table_are_found():
 
 
 @pytest.mark.parametrize("n_blocks", [1, 2, 3, 4, 5, 9])
-def test_blocks_of_different_sizes_are_decoded_together(n_blocks):
+def test_blocks_of_different_sizes_follow_each_other(n_blocks):
     numbers = random.Random(n_blocks)
     parts = [numbers.randbytes(numbers.randrange(1, 90_000)) for _ in range(n_blocks)]
     stream = b"".join(bz2.compress(part, 1) for part in parts)
@@ -92,7 +96,7 @@ def test_no_flipped_bit_gives_other_bytes(content):
         damaged = bytearray(segment.data)
         damaged[(segment.bit % 8 + bit) // 8] ^= 0x80 >> (segment.bit + bit) % 8
         block = Segment(segment.bit, 9, segment.n_bits, bytes(damaged)).block
-        (found,) = decode_blocks([block])
+        found = decode_block(block)
         # Another row of a text that repeats, or a code that is never used, changes nothing.
         assert found in (None, content), bit
         n_refused += found is None
@@ -104,12 +108,12 @@ def test_no_flipped_bit_gives_other_bytes(content):
 def test_junk_is_refused_and_read_no_further_than_its_padding(junk, first_bit, n_bits, level):
     n_bits = min(n_bits, max(0, len(junk) * 8 - first_bit))
     segment = Segment(first_bit, level, n_bits, junk + bytes(64))
-    assert decode_blocks([segment.block]) == [None]
+    assert decode_block(segment.block) is None
 
 
 def test_a_block_is_refused_where_its_stream_promises_a_smaller_one():
     content = random.Random(1).randbytes(150_000)
     (segment,) = segments_of(bz2.compress(content, 9))
-    assert decode_blocks([segment.block]) == [content]
+    assert decode_block(segment.block) == content
     smaller = Segment(segment.bit, 1, segment.n_bits, segment.data)
-    assert decode_blocks([smaller.block]) == [None]
+    assert decode_block(smaller.block) is None

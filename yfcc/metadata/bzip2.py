@@ -1,7 +1,7 @@
 """bz2 decompressed in parallel, block by block, from any stream of bytes.
 
-Every block is a problem of its own: it is cut out at the marks around it and decoded in a thread,
-four at a time. Memory is a few blocks; reading can start again at any block.
+Every block is a problem of its own: it is cut out at the marks around it and decoded in a thread.
+Memory is a few blocks; reading can start again at any block.
 
 A block that the decoder refuses is dressed as a stream of its own and shown to the standard
 library, which has the last word.
@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 
 from yfcc.errors import SourceDamaged
 from yfcc.metadata.bzip2_blocks import BlockPosition, Scanner, Segment, damaged
-from yfcc.metadata.bzip2_decode import N_TOGETHER, decode_blocks
+from yfcc.metadata.bzip2_decode import decode_block
 
 __all__ = ["BlockPosition", "RawBlock", "iter_blocks"]
 
@@ -84,22 +84,16 @@ def iter_blocks(
     """
     scanner = Scanner(name, start)
     collector = _Collector(name, scanner.first)
-    pending: deque[_Group] = deque()
-    group: list[Segment] = []
+    pending: deque[_Pending] = deque()
     damage: SourceDamaged | None = None
     try:
         try:
             for segment in scanner.segments(chunks):
-                group.append(segment)
-                if len(group) == N_TOGETHER:
-                    pending.append(_submit(executor, group))
-                    group = []
-                while len(pending) * N_TOGETHER > ahead:
+                pending.append((segment, executor.submit(decode_block, segment.block)))
+                while len(pending) > ahead:
                     yield from collector.take(pending)
         except SourceDamaged as error:
             damage = error  # what lies before it comes out first
-        if group:
-            pending.append(_submit(executor, group))
         while pending:
             yield from collector.take(pending)
         if damage:
@@ -109,15 +103,7 @@ def iter_blocks(
             future.cancel()
 
 
-_Group = tuple[deque[Segment], Future[deque[bytes | None]]]
-
-
-def _submit(executor: Executor, segments: list[Segment]) -> _Group:
-    return deque(segments), executor.submit(_decode, segments)
-
-
-def _decode(segments: list[Segment]) -> deque[bytes | None]:
-    return deque(decode_blocks([segment.block for segment in segments]))
+_Pending = tuple[Segment, Future[bytes | None]]
 
 
 def _decompress(segment: Segment) -> bytes:
@@ -143,17 +129,12 @@ class _Collector:
     name: str
     position: BlockPosition
 
-    def take(self, pending: deque[_Group]) -> Iterator[RawBlock]:
-        """The blocks of the oldest group; of later ones what a chance mark has cut off."""
-        segments, future = pending.popleft()
-        blocks = future.result()
-        while segments:
-            segment, raw = segments.popleft(), blocks.popleft()
-            if raw is None:
-                segment, raw = self._ask_library(segment, _Following(segments, blocks, pending))
-            yield from self._ordered(segment, raw)
-
-    def _ordered(self, segment: Segment, raw: bytes) -> Iterator[RawBlock]:
+    def take(self, pending: deque[_Pending]) -> Iterator[RawBlock]:
+        """The oldest block; the next one too, if the mark between them was chance."""
+        segment, future = pending.popleft()
+        raw = future.result()
+        if raw is None:
+            segment, raw = self._ask_library(segment, pending)
         before = replace(self.position, bit=segment.bit, level=segment.level)
         crc = _combined(before.stream_crc, segment.crc)
         if segment.ends_stream is not None:
@@ -174,7 +155,7 @@ class _Collector:
         if raw:
             yield RawBlock(before, self.position, raw)
 
-    def _ask_library(self, segment: Segment, following: _Following) -> tuple[Segment, bytes]:
+    def _ask_library(self, segment: Segment, pending: deque[_Pending]) -> tuple[Segment, bytes]:
         """Decode by the standard library; if it refuses, across a mark that may be chance.
 
         A mark is chance once in 3,000 whole data sets.
@@ -182,8 +163,9 @@ class _Collector:
         try:
             return segment, _decompress(segment)
         except (OSError, EOFError, ValueError) as error:
-            later = following.take() if segment.ends_stream is None else None
-            if later:
+            if pending and segment.ends_stream is None:
+                later, future = pending.popleft()
+                future.cancel()
                 joined = segment.joined(later)
                 try:
                     return joined, _decompress(joined)
@@ -195,23 +177,3 @@ class _Collector:
                 self.position.raw_offset,
                 "the block's content does not match its checksum or cannot be decoded",
             ) from error
-
-
-@dataclass(frozen=True, slots=True)
-class _Following:
-    """What comes after a segment, in its group or in the next."""
-
-    segments: deque[Segment]
-    blocks: deque[bytes | None]
-    pending: deque[_Group]
-
-    def take(self) -> Segment | None:
-        """The next segment, no longer to be decoded by itself; None at the end."""
-        if self.segments:
-            self.blocks.popleft()
-            return self.segments.popleft()
-        if not self.pending:
-            return None
-        segments, future = self.pending[0]
-        future.result().popleft()
-        return segments.popleft()
