@@ -9,6 +9,7 @@ from pathlib import Path
 
 import bench_download
 import bench_metadata
+from timing import count_cores
 
 
 def main() -> None:
@@ -19,9 +20,14 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=1_000, help="items to download")
     parser.add_argument("--pairs", type=int, default=5, help="runs of each")
     parser.add_argument("--out", type=Path, default=Path("bench-out"), help="folder for data")
+    parser.add_argument("--cores", type=int, help="use only so many cores, for all")
     arguments = parser.parse_args()
+    if arguments.cores:
+        # Children inherit it.
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: arguments.cores])
     arguments.out.mkdir(exist_ok=True)
-    print(f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}\n")
+    python = platform.python_version()
+    print(f"{count_cores()} cores, Python {python}, {platform.system()}\n")
     if arguments.which in ("all", "metadata"):
         bench_metadata.run(arguments.out, arguments.rows, arguments.pairs)
     if arguments.which in ("all", "download"):

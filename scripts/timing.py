@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import statistics
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from sampling import Sampler
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +22,30 @@ class Measured:
     wall_s, cpu_s : float
         CPU of the process and of the children it waited for.
     peak_mb : float
-        Largest resident size of one process.
+        Largest resident size, of all its processes together.
+    disk_mb : float
+        Largest size of the directory that was watched, beyond what lay there before.
+    thread_cpu_s : dict of tuple of int and str to float
+        By the thread's id and name; of the process itself, not of its children.
     """
 
     wall_s: float
     cpu_s: float
     peak_mb: float
+    disk_mb: float = 0.0
+    thread_cpu_s: dict[tuple[int, str], float] = field(default_factory=dict)
+
+    def scaled(self, factor: float) -> Measured:
+        """The times of a run over so many times as many rows."""
+        return replace(self, wall_s=self.wall_s * factor, cpu_s=self.cpu_s * factor)
 
 
-def measure(command: Sequence[str], environment: dict[str, str] | None = None) -> Measured:
-    """Run a command to its end.
+def measure(
+    command: Sequence[str],
+    environment: dict[str, str] | None = None,
+    directory: Path | None = None,
+) -> Measured:
+    """Run a command to its end, and watch the size of a directory.
 
     Raises
     ------
@@ -45,41 +59,28 @@ def measure(command: Sequence[str], environment: dict[str, str] | None = None) -
         stderr=subprocess.PIPE,
         env=os.environ | (environment or {}),
     )
-    peak = _Peak(process.pid)
+    sampler = Sampler(process.pid, directory)
     errors = process.stderr.read() if process.stderr else b""
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
+    wall_s = time.perf_counter() - started
+    sampler.finish()
     if process.returncode:
         raise SystemExit(f"{' '.join(command)}: exit {process.returncode}\n{errors.decode()}")
-    wall_s = time.perf_counter() - started
-    return Measured(wall_s, usage.ru_utime + usage.ru_stime, peak.finish())
+    return Measured(
+        wall_s,
+        usage.ru_utime + usage.ru_stime,
+        sampler.peak_bytes / 1e6,
+        sampler.peak_disk_bytes / 1e6,
+        sampler.cpu_s,
+    )
 
 
-class _Peak:
-    """Looks at a process's peak memory until it is gone.
-
-    The kernel's own sum, ``ru_maxrss``, counts what the parent held when it forked.
-    """
-
-    def __init__(self, pid: int) -> None:
-        self._status = Path(f"/proc/{pid}/status")
-        self._peak_kb = 0
-        self._is_done = threading.Event()
-        self._thread = threading.Thread(target=self._watch)
-        self._thread.start()
-
-    def _watch(self) -> None:
-        while not self._is_done.wait(0.02):
-            with contextlib.suppress(OSError):
-                for line in self._status.read_text().splitlines():
-                    if line.startswith("VmHWM:"):
-                        self._peak_kb = int(line.split()[1])
-
-    def finish(self) -> float:
-        """Peak in MB; 0 where there is no /proc."""
-        self._is_done.set()
-        self._thread.join()
-        return self._peak_kb / 1024
+def count_cores() -> int:
+    """Cores that this process and its children may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def in_pairs(n_pairs: int, *runs: Callable[[], Measured]) -> list[list[Measured]]:

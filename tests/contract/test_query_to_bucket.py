@@ -6,26 +6,28 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import polars as pl
 import pytest
-from moto.server import ThreadedMotoServer
 
 from tests.conftest import RunYfcc, SampleAt
+from tests.fakes.object_stores import WRITABLE, ObjectStore
+from tests.fakes.places import StoredPlace, credentials, stored_place
+from tests.fakes.radosgw import User
 from yfcc.catalog.build import BuildSettings, build_catalog
 from yfcc.metadata.source import open_source
 from yfcc.progress import SilentProgress
 
-KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1"}
+
+@pytest.fixture(params=WRITABLE)
+def store(request, find_store) -> ObjectStore:
+    return find_store(request.param)
 
 
-@pytest.fixture(scope="module")
-def store() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+@pytest.fixture
+def private(store: ObjectStore) -> Iterator[StoredPlace]:
+    """A bucket that its owner alone may write to."""
+    with stored_place(store, is_signed=True) as place:
+        yield place
 
 
 @pytest.fixture(scope="module")
@@ -36,44 +38,86 @@ def catalog(tmp_path_factory: pytest.TempPathFactory, sample: SampleAt) -> str:
     return str(path)
 
 
-def client(store: str):
-    return boto3.client(
-        "s3",
-        endpoint_url=store,
-        region_name="us-east-1",
-        aws_access_key_id="key",
-        aws_secret_access_key="secret",
-    )
+def settings(store: ObjectStore, user: User | None = None) -> dict[str, str]:
+    """What the command finds in its environment."""
+    keys = credentials(user or store.owner)
+    return {"AWS_ENDPOINT_URL_S3": store.endpoint, "AWS_REGION": "us-east-1"} | keys
 
 
-def test_a_query_writes_parquet_to_a_bucket(store: str, catalog: str, run_yfcc: RunYfcc) -> None:
-    bucket = client(store)
-    bucket.create_bucket(Bucket="answers")
+def keys_of(place: StoredPlace) -> list[str]:
+    listed = place.store.client.list_objects_v2(Bucket=place.bucket)
+    return [entry["Key"] for entry in listed.get("Contents", [])]
+
+
+def fetch(place: StoredPlace, key: str) -> bytes:
+    with place.store.client.get_object(Bucket=place.bucket, Key=key)["Body"] as body:
+        return body.read()
+
+
+def test_a_query_writes_parquet_to_a_bucket(
+    private: StoredPlace, catalog: str, run_yfcc: RunYfcc
+) -> None:
     sql = "SELECT photo_id, license, autotags FROM items ORDER BY line_number"
     done = run_yfcc(
         *("query", sql, "--catalog", catalog, "--format", "parquet"),
-        *("--output", "s3://answers/folder/items.parquet"),
-        AWS_ENDPOINT_URL_S3=store,
-        **KEYS,
+        *("--output", f"s3://{private.bucket}/folder/items.parquet"),
+        **settings(private.store),
     )
     assert done.returncode == 0, done.stderr
-    body = bucket.get_object(Bucket="answers", Key="folder/items.parquet")["Body"]
-    with body:
-        answer = pl.read_parquet(io.BytesIO(body.read()))
+    assert keys_of(private) == ["folder/items.parquet"]
+    answer = pl.read_parquet(io.BytesIO(fetch(private, "folder/items.parquet")))
     assert answer.height == 50
     assert answer.columns == ["photo_id", "license", "autotags"]
 
 
-def test_a_bucket_that_is_not_there_is_exit_6(store: str, catalog: str, run_yfcc: RunYfcc) -> None:
+def test_a_large_answer_goes_in_parts_and_replaces_the_old_one(
+    private: StoredPlace, catalog: str, run_yfcc: RunYfcc
+) -> None:
+    private.put_key("answer.csv", b"an older answer")
+    done = run_yfcc(
+        *("query", "SELECT i, md5(i::VARCHAR) FROM range(2_500_000) AS r(i)"),
+        *("--catalog", catalog, "--format", "csv"),
+        *("--output", f"s3://{private.bucket}/answer.csv"),
+        **settings(private.store),
+    )
+    assert done.returncode == 0, done.stderr
+    head = private.store.client.head_object(Bucket=private.bucket, Key="answer.csv")
+    assert "-" in head["ETag"]
+    lines = fetch(private, "answer.csv").splitlines()
+    assert len(lines) == 2_500_001
+    assert lines[-1].startswith(b"2499999,")
+
+
+def test_a_bucket_that_is_not_there_is_exit_6(
+    store: ObjectStore, catalog: str, run_yfcc: RunYfcc
+) -> None:
     done = run_yfcc(
         *("query", "SELECT 1", "--catalog", catalog, "--format", "csv"),
         *("--output", "s3://nowhere/answer.csv"),
-        AWS_ENDPOINT_URL_S3=store,
-        **KEYS,
+        **settings(store),
     )
     assert done.returncode == 6
     assert "s3://nowhere/answer.csv" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("who", ["stranger", "wrong secret"])
+def test_a_bucket_that_may_not_be_written_is_exit_6(
+    private: StoredPlace, catalog: str, run_yfcc: RunYfcc, who: str
+) -> None:
+    store = private.store
+    if not store.checks_access:
+        pytest.skip(f"{store.name} checks neither signatures nor policies; `make test-s3` does")
+    wrong = User(store.owner.access_key, "wrong")
+    done = run_yfcc(
+        *("query", "SELECT 1", "--catalog", catalog, "--format", "csv"),
+        *("--output", f"s3://{private.bucket}/answer.csv"),
+        **settings(store, store.stranger if who == "stranger" else wrong),
+    )
+    assert done.returncode == 6, done.stderr
+    assert f"s3://{private.bucket}/answer.csv" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert keys_of(private) == []
 
 
 def test_a_folder_that_is_not_there_is_exit_6(

@@ -18,6 +18,8 @@ _REASONS = {403: "AccessDenied", 404: "NoSuchKey", 429: "SlowDown", 503: "SlowDo
 class Meddling:
     """What the proxy does to the replies to ranged requests.
 
+    Requests pass as they are: a signature covers their range.
+
     Attributes
     ----------
     cut_after : int, optional
@@ -30,12 +32,12 @@ class Meddling:
         Answered first, one a request, with an error body.
     all_statuses : list of int
         The same for every kind of request, listings too.
-    ignores_range : bool
-        The whole file with 200.
+    whole : bytes, optional
+        The whole file, sent with 200 as if there had been no range.
     content_range : str, optional
         Stands in the reply instead of the true one.
     is_shifted : bool
-        The bytes before those asked for, with a header that says so.
+        Without the first of the bytes asked for, with a header that says so.
     sends_more : bool
         The body goes on behind the end of the range.
     replacement : tuple, optional
@@ -47,7 +49,7 @@ class Meddling:
     is_closed_not_reset: bool = False
     statuses: list[int] = field(default_factory=list)
     all_statuses: list[int] = field(default_factory=list)
-    ignores_range: bool = False
+    whole: bytes | None = None
     content_range: str | None = None
     is_shifted: bool = False
     sends_more: bool = False
@@ -115,8 +117,6 @@ class MeddlingProxy:
                 if statuses:
                     connection.sendall(_error(statuses.pop(0), has_body=method != "HEAD"))
                     return
-            if ranged:
-                head = _meddled_request(head, ranged, meddling)
             reply = self._ask(re.sub(rb"(?i)\r\nconnection: [^\r]*", b"", head))
             if ranged:
                 self._answer(connection, reply, meddling)
@@ -138,12 +138,13 @@ class MeddlingProxy:
 
     def _answer(self, connection: socket.socket, reply: bytes, meddling: Meddling) -> None:
         head, _, body = reply.partition(b"\r\n\r\n")
+        if meddling.whole is not None:
+            head, body = _without_range(head), meddling.whole
+            head = _with_header(head, b"content-length", b"%d" % len(body))
+        if meddling.is_shifted:
+            head, body = _shifted(head, body)
         if meddling.content_range is not None:
-            head = re.sub(
-                rb"(?i)(\r\ncontent-range: )[^\r]*",
-                rb"\g<1>" + meddling.content_range.encode(),
-                head,
-            )
+            head = _with_header(head, b"content-range", meddling.content_range.encode())
         if meddling.replacement:
             head = re.sub(*meddling.replacement, head)
         if meddling.sends_more:
@@ -171,13 +172,21 @@ def _read_head(connection: socket.socket) -> bytes:
     return head
 
 
-def _meddled_request(head: bytes, ranged: re.Match[bytes], meddling: Meddling) -> bytes:
-    if meddling.ignores_range:
-        return head.replace(ranged[0], b"")
-    if meddling.is_shifted:
-        first, last = int(ranged[1]) + 1, int(ranged[2])
-        return head.replace(ranged[0], b"\r\nRange: bytes=%d-%d" % (first, last))
-    return head
+def _with_header(head: bytes, name: bytes, value: bytes) -> bytes:
+    return re.sub(rb"(?i)(\r\n" + name + rb": )[^\r]*", rb"\g<1>" + value, head)
+
+
+def _without_range(head: bytes) -> bytes:
+    head = re.sub(rb"\AHTTP/1.[01] 206[^\r]*", b"HTTP/1.1 200 OK", head)
+    return re.sub(rb"(?i)\r\ncontent-range: [^\r]*", b"", head)
+
+
+def _shifted(head: bytes, body: bytes) -> tuple[bytes, bytes]:
+    sent = re.search(rb"(?i)\r\ncontent-range: bytes ([0-9]+)-([0-9]+/[0-9]+)", head)
+    if sent is None:
+        return head, body
+    head = _with_header(head, b"content-range", b"bytes %d-%s" % (int(sent[1]) + 1, sent[2]))
+    return _with_header(head, b"content-length", b"%d" % (len(body) - 1)), body[1:]
 
 
 def _error(status: int, *, has_body: bool) -> bytes:

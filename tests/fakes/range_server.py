@@ -9,6 +9,7 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
+from urllib.parse import unquote
 
 
 class RangeServer:
@@ -68,7 +69,7 @@ class RangeServer:
         self._server.server_close()
 
     def _answer(self, handler: BaseHTTPRequestHandler, *, with_body: bool) -> None:
-        path = handler.path.lstrip("/")
+        path = unquote(handler.path).lstrip("/")
         content = self.files.get(path)
         headers: dict[str, str] = {}
         if content is None:

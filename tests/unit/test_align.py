@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from pyroaring import BitMap64
 
 from yfcc.catalog.align import PackCursor
 from yfcc.metadata.columns import Rows
@@ -52,9 +53,38 @@ class Join:
         return found
 
 
+def gone_on_from(
+    cursor: PackCursor, pack: list[int], part_rows: int, late: list[tuple[int, int]]
+) -> PackCursor:
+    """Another cursor in the place of one; it knows what was held, and the late rows."""
+    held = cursor.held()
+    first = held.first_ahead
+    if first is None:
+        n_unread = sum(len(rows) for rows in cursor.rows)
+        first = len(pack) - n_unread
+    # The part that holds the first row ahead is read again, and cut.
+    skipped = first // part_rows
+    rows = (
+        part.kept(part.line_numbers >= first)
+        for n, part in enumerate(pack_rows(pack, part_rows))
+        if n >= skipped
+    )
+    other = PackCursor(rows, cursor.kind, cursor.slack)
+    given_up = BitMap64() if held.is_unordered else BitMap64([i for _, i in late])
+    other.restore(replace(held, first_ahead=None), given_up)
+    return other
+
+
 def join(
-    dataset: list[int], pack: list[int], *, window: int = 3, slack: int = 4, part_rows: int = 2
+    dataset: list[int],
+    pack: list[int],
+    *,
+    window: int = 3,
+    slack: int = 4,
+    part_rows: int = 2,
+    stops: Collection[int] = (),
 ) -> Join:
+    """Join all of it; in the windows of ``stops`` another cursor goes on."""
     cursor = PackCursor(pack_rows(pack, part_rows), pa.string(), slack)
     result = Join()
 
@@ -62,7 +92,9 @@ def join(
         ids = rows.table["photo_id"].to_pylist()
         result.late += zip(rows.line_numbers.tolist(), ids, strict=True)
 
-    for start in range(0, len(dataset), window):
+    for n_windows, start in enumerate(range(0, len(dataset), window)):
+        if n_windows in stops:
+            cursor = gone_on_from(cursor, pack, part_rows, result.late)
         ids = dataset[start : start + window]
         aligned = cursor.align(np.array(ids, np.int64))
         assert len(aligned.values) == len(aligned.is_found) == len(ids)
@@ -163,6 +195,22 @@ def test_with_enough_slack_nothing_of_the_dataset_is_late(both, window, part):
     got = join(dataset, pack, window=window, slack=1000, part_rows=part)
     for line, photo_id in got.late:
         assert photo_id not in dataset or photo_id in pack[:line] or photo_id in got.values
+
+
+@quick
+@given(packs_near(), sizes, st.integers(0, 8), sizes, st.sets(st.integers(0, 30)))
+def test_a_cursor_that_goes_on_in_the_place_of_another_finds_the_same(
+    both, window, slack, part, stops
+):
+    dataset, pack = both
+    sizes = {"window": window, "slack": slack, "part_rows": part}
+    assert join(dataset, pack, stops=stops, **sizes) == join(dataset, pack, **sizes)
+
+
+def test_a_cursor_goes_on_in_a_pack_of_another_order():
+    dataset, pack = list(range(1, 4001)), [*range(4000, 0, -1), 9999]
+    sizes = {"window": 1000, "slack": 50, "part_rows": 700}
+    assert join(dataset, pack, stops={1, 2, 3}, **sizes) == join(dataset, pack, **sizes)
 
 
 def test_an_empty_value_is_found_a_missing_row_is_not():

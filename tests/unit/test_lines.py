@@ -73,6 +73,17 @@ def test_the_size_of_chunks_is_kept_to_a_block(data, cuts, chunk_bytes):
         assert len(chunk.data) <= chunk_bytes + largest + longest + 1
 
 
+@quick
+@given(data=lines, cuts=st.lists(st.integers(1, 120)), chunk_bytes=st.integers(1, 60))
+def test_reading_again_from_any_chunk_gives_the_same_chunks(data, cuts, chunk_bytes):
+    blocks = blocks_of(data, cuts)
+    chunks = list(iter_line_chunks(blocks, "f", chunk_bytes=chunk_bytes))
+    for n, chunk in enumerate(chunks):
+        left = blocks[blocks.index(next(b for b in blocks if b.position == chunk.restart)) :]
+        again = iter_line_chunks(left, "f", start=chunk.place, chunk_bytes=chunk_bytes)
+        assert list(again) == chunks[n:]
+
+
 def test_only_a_newline_ends_a_line():
     data = b"a\rb\x0b\x0c\x1c\x1d\x1e\x85" + "\u2028\u2029\u0085".encode() + b"\0c\nd\n"
     (chunk,) = chunks_of(data, chunk_bytes=1000)
@@ -133,6 +144,18 @@ def test_a_line_that_is_too_long_is_set_aside_with_its_number_and_place(case, en
             assert chunk.raw_offset == starts[chunk.first_line]
         numbers += range(chunk.first_line, chunk.first_line + chunk.n_lines)
     assert numbers == list(range(n_lines))
+
+
+@pytest.mark.parametrize("case", long_cases())
+@pytest.mark.parametrize("block_bytes", [900_000, 3_000_000])
+def test_reading_again_beside_a_line_that_is_too_long_gives_the_same_chunks(case, block_bytes):
+    data = b"\n".join(long_cases()[case]) + b"\n"
+    blocks = blocks_of(data, list(range(block_bytes, len(data), block_bytes)))
+    chunks = list(iter_line_chunks(blocks, "f", chunk_bytes=1 << 20))
+    for n, chunk in enumerate(chunks):
+        left = [block for block in blocks if block.position.bit >= chunk.restart.bit]
+        again = iter_line_chunks(left, "f", start=chunk.place, chunk_bytes=1 << 20)
+        assert list(again) == chunks[n:]
 
 
 def test_a_line_of_the_greatest_length_is_a_line():

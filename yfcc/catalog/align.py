@@ -37,6 +37,26 @@ class Aligned:
     late: tuple[Rows, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a cursor carries from one window to the next.
+
+    Attributes
+    ----------
+    passed : Rows or None
+        Rows that were passed over, in order; a later window may still take them.
+    first_ahead : int or None
+        Line number of the first row ahead; all that was read from there on is ahead.
+    n_ahead : int
+    is_unordered : bool
+    """
+
+    passed: Rows | None = None
+    first_ahead: int | None = None
+    n_ahead: int = 0
+    is_unordered: bool = False
+
+
 @dataclass(slots=True)
 class PackCursor:
     """Walks through a pack beside the dataset.
@@ -82,10 +102,38 @@ class PackCursor:
         return self._search(ids)
 
     def drain(self) -> Iterator[Rows]:
-        """Rows that no window took, to the end of the pack."""
-        yield from (part for part in (*self._passed, *self._ahead) if len(part))
+        """Rows that no window took, to the end of the pack; between two parts none is held."""
+        held = [part for part in (*self._passed, *self._ahead) if len(part)]
         self._passed, self._ahead = [], []
+        if held:
+            yield Rows.joined(held)
         yield from self.rows
+
+    def held(self) -> Held:
+        """What has to be kept for a cursor that goes on in this one's place."""
+        passed = [part for part in self._passed if len(part)]
+        ahead = [part for part in self._ahead if len(part)]
+        return Held(
+            Rows.joined(passed) if passed else None,
+            int(ahead[0].line_numbers[0]) if ahead else None,
+            sum(len(part) for part in ahead),
+            self._is_unordered,
+        )
+
+    def restore(self, held: Held, given_up: BitMap64) -> None:
+        """Go on where another cursor was; ``rows`` begin with the first row ahead of it.
+
+        Parameters
+        ----------
+        held : Held
+            Of that cursor.
+        given_up : BitMap64
+            Ids of the rows that went late, unless the pack is unordered.
+        """
+        self._passed = [held.passed] if held.passed else []
+        self._is_unordered = held.is_unordered
+        self._given_up = given_up
+        self._read_until(held.n_ahead)
 
     def _was_passed(self, ids: npt.NDArray[np.int64]) -> bool:
         """Whether an earlier row of the pack has one of the ids: the first one wins."""
@@ -133,7 +181,10 @@ class PackCursor:
         values = pool.table["value"].combine_chunks().take(index)
         late = self._sort_rest(pool, row_of[is_found], n_passed)
         # A pack in another order finds nothing: stop looking, join all of it at the end.
-        self._is_unordered = len(ids) >= 1000 and is_found.mean() < 0.01
+        self._is_unordered = len(ids) >= 1000 and bool(is_found.mean() < 0.01)
+        if self._is_unordered:
+            late += tuple(part for part in self._passed if len(part))
+            self._passed = []
         values = values if isinstance(values, pa.ChunkedArray) else pa.chunked_array([values])
         return Aligned(values, is_found, late)
 

@@ -1,109 +1,67 @@
-"""From metadata files to a published catalog, in one pass, a window at a time."""
+"""From metadata files to a published catalog, in one pass, a window at a time.
+
+A build that is killed goes on from its last batch: :mod:`yfcc.catalog.journal` says how.
+"""
 
 from __future__ import annotations
 
+import copy
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
-from pathlib import Path
-from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet
 from pyroaring import BitMap64
 
 from yfcc import __version__
-from yfcc.catalog.align import PackCursor, ids_of
+from yfcc.catalog.align import Held, PackCursor, ids_of
 from yfcc.catalog.connection import Limits, target_errors
-from yfcc.catalog.publish import exclusive_lock
-from yfcc.catalog.windows import DUPLICATE_REASON, Window, item_columns, iter_windows
-from yfcc.catalog.writer import (
+from yfcc.catalog.counts import FileCounts, Tally
+from yfcc.catalog.intake import Inputs, Intake, passed_rows
+from yfcc.catalog.journal import Journal
+from yfcc.catalog.late import (
     DUPLICATE_PACK_REASON,
-    PACK_COLUMN,
-    CatalogWriter,
-    IngestRecord,
+    LateJoin,
+    id_set,
+    ids_in,
+    late_table,
+    passed_table,
 )
-from yfcc.errors import SourceDamaged, TooManyRejectsError, UsageError, YfccError
+from yfcc.catalog.plan import BuildPlan, plan_build, why_not_resumed
+from yfcc.catalog.publish import exclusive_lock
+from yfcc.catalog.settings import BuildSettings, BuildSizes, BuildSummary
+from yfcc.catalog.steps import DatasetPlace, PackPlace, Stage, Step
+from yfcc.catalog.windows import (
+    DUPLICATE_REASON,
+    Window,
+    item_columns,
+    iter_windows,
+)
+from yfcc.catalog.writer import PACK_COLUMN, CatalogWriter, IngestRecord
+from yfcc.errors import SourceDamaged, UsageError
 from yfcc.metadata.columns import Rows
 from yfcc.metadata.hashes import fill_hashes
-from yfcc.metadata.layouts import Edition, Pack, find_edition
-from yfcc.metadata.lines import Reject
-from yfcc.metadata.packs import VALUE_KINDS, parse_pack
-from yfcc.metadata.source import Source, SourceObject
-from yfcc.metadata.stream import Ahead, FileStream, ParsedChunk
+from yfcc.metadata.layouts import Pack, find_edition
+from yfcc.metadata.packs import VALUE_KINDS
+from yfcc.metadata.source import Source
+from yfcc.metadata.source.landing import Landing
+from yfcc.metadata.unpack import Packing, packing_of
 from yfcc.model import N_SHARDS
 from yfcc.progress import FileProgress
 
-#: Without --max-rejects a build stops when more than this many lines, and this share of all
-#: lines read, were rejected: it is not the dataset that is being read.
-_MAX_REJECTS: Final = 1_000
-_MAX_REJECTED_SHARE: Final = 0.01
-#: Chunks of 4 MiB that wait parsed, a file: about a window of the longest lines.
-_PARSED_AHEAD: Final = 4
-
-
-@dataclass(frozen=True, slots=True)
-class BuildSettings:
-    """How a catalog is built.
-
-    Attributes
-    ----------
-    catalog : Path
-        Where it goes; replaced if it is there.
-    limit : int, optional
-        Lines of the dataset to read.
-    memory_bytes : int
-        For the whole process, about; DuckDB gets two fifths of it.
-    max_rejects : int, optional
-        None: 1,000 and 1 % of the lines.
-    """
-
-    catalog: Path
-    limit: int | None = None
-    memory_bytes: int = 1_500_000_000
-    max_rejects: int | None = None
-
-
-@dataclass(slots=True)
-class FileCounts:
-    """What became of the lines of one file."""
-
-    n_joined: int = 0
-    n_orphans: int = 0
-    n_rejected: int = 0
-    n_lines: int = 0
-    n_raw_bytes: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class BuildSummary:
-    """What a build did.
-
-    Attributes
-    ----------
-    catalog : Path
-    edition : str
-    missing : tuple of str
-        Packs that the source lacks.
-    n_items : int
-    counts : dict of str to FileCounts
-        By file name.
-    """
-
-    catalog: Path
-    edition: str
-    missing: tuple[str, ...]
-    n_items: int
-    counts: dict[str, FileCounts]
+__all__ = ["BuildSettings", "BuildSizes", "BuildSummary", "build_catalog"]
 
 
 def build_catalog(source: Source, settings: BuildSettings, progress: FileProgress) -> BuildSummary:
     """Read the metadata files of a source and publish a catalog.
+
+    What an interrupted build of the same catalog has done is not done again.
 
     Raises
     ------
@@ -115,96 +73,183 @@ def build_catalog(source: Source, settings: BuildSettings, progress: FileProgres
         The catalog cannot be written.
     LockedError
         Another build of the same catalog is at work.
+    UsageError
+        An interrupted build of another source, or with another limit, lies there.
     """
-    if settings.catalog.is_dir():
+    catalog = settings.catalog
+    if catalog.is_dir():
         raise UsageError(
-            f"--catalog {settings.catalog}: expected the name of a file, got a directory. "
-            f"Perhaps {settings.catalog / 'catalog.duckdb'}?"
+            f"--catalog {catalog}: expected the name of a file, got a directory. "
+            f"Perhaps {catalog / 'catalog.duckdb'}?"
         )
     objects = {found.name: found for found in source.list_objects()}
     edition = find_edition(objects, source.url)
-    catalog = settings.catalog
     with target_errors(catalog):
         catalog.parent.mkdir(parents=True, exist_ok=True)
         with exclusive_lock(catalog.with_name(f"{catalog.name}.lock")), ExitStack() as stack:
-            build = _Build(source, objects, edition, settings, progress, stack)
-            return build.run()
+            packing = packing_of(source, objects[edition.datasets[0]])
+            edition = edition.as_packed(is_database=packing is Packing.SQLITE)
+            n_threads = os.cpu_count() or 1
+            executor = ThreadPoolExecutor(n_threads, thread_name_prefix="decompress")
+            landing = Landing(catalog.with_name(f"{catalog.name}.source"), progress)
+            inputs = Inputs(
+                source,
+                objects,
+                edition,
+                stack.enter_context(executor),
+                landing,
+                settings.limit,
+                settings.sizes.chunk_bytes,
+            )
+            return _Build(inputs, settings, progress, stack).run()
 
 
 @dataclass(slots=True)
 class _Build:
-    source: Source
-    objects: dict[str, SourceObject]
-    edition: Edition
+    inputs: Inputs
     settings: BuildSettings
     progress: FileProgress
     stack: ExitStack
     writer: CatalogWriter = field(init=False)
-    executor: ThreadPoolExecutor = field(init=False)
-    counts: dict[str, FileCounts] = field(default_factory=dict)
-    columns: tuple[str, ...] | None = None  # of the dataset, once they are known
-    started_at: datetime = field(default_factory=lambda: datetime.now(UTC).replace(tzinfo=None))
+    journal: Journal = field(init=False)
+    tally: Tally = field(init=False)
+    intake: Intake = field(init=False)
+    started_at: datetime = field(init=False)
+    has_begun: bool = False
+    n_uncommitted: int = 0  # items, and rows of packs drained
 
     def __post_init__(self) -> None:
-        n_threads = os.cpu_count() or 1
-        self.executor = self.stack.enter_context(
-            ThreadPoolExecutor(n_threads, thread_name_prefix="decompress")
-        )
+        catalog = self.settings.catalog
         memory_mb = self.settings.memory_bytes * 2 // 5 // 10**6
-        self.writer = CatalogWriter(self.settings.catalog, Limits(f"{memory_mb}MB", n_threads))
-        self.stack.callback(self.writer.discard)
-        self.writer.open()
+        self.writer = CatalogWriter(catalog, Limits(f"{memory_mb}MB", os.cpu_count() or 1))
+        self.journal = Journal(catalog.with_name(f"{catalog.name}.building.journal"))
+        self.stack.callback(self._leave)
+
+    def _leave(self) -> None:
+        """Let go of everything; what the next run can go on from stays."""
+        self.writer.close()
+        self.journal.abandon()
+        if self.has_begun and self.journal.number <= 1:
+            self._remove()
+
+    def _remove(self) -> None:
+        """The journal goes first: without it the file beside the target counts for nothing."""
+        self.journal.remove()
+        self.writer.remove()
 
     def run(self) -> BuildSummary:
         """Read everything, join it, publish."""
-        for file in (*self.edition.datasets, *self.edition.packs.values()):
-            self.counts[file] = FileCounts()
-            self.progress.start_file(file, self.objects[file].n_bytes)
-        cursors = {
-            pack: PackCursor(self._open_pack(pack, file), VALUE_KINDS[pack])
-            for pack, file in self.edition.packs.items()
-        }
-        n_items = 0
-        for window in self._windows():
-            self._add_window(window, cursors)
-            n_items += len(window.rows)
-        if not sum(self.counts[file].n_lines for file in self.counts):
-            raise SourceDamaged(
-                f"{self.source.url}: the dataset has no lines. Fetch {self.edition.datasets[0]} "
-                "again."
-            )
-        self._join_late(cursors)
-        self._check_adds_up(n_items)
-        for file in self.counts:
-            self.writer.insert_ingest(self._ingest(file))
-        self.writer.finish()
+        for remark in self.inputs.edition.remarks:
+            self.progress.say(remark)
+        step = self._begin()
+        self.started_at = step.started_at
+        self.tally = Tally(copy.deepcopy(step.counts), self.settings.max_rejects)
+        self.intake = Intake(
+            self.inputs,
+            self.tally,
+            self.writer.insert_rejects,
+            self.progress,
+            self.stack,
+            step.columns,
+        )
+        for file in self.tally.files:
+            self.progress.start_file(file, self.inputs.objects[file].n_bytes)
+        if step.stage in {Stage.READING, Stage.DRAINING}:
+            self._read(step)
+        edition = self.inputs.edition.as_read(self.intake.columns)
+        if step.stage is not Stage.FINISHED:
+            self._join(edition.name)
+        self.writer.publish()
+        self._remove()
+        self.inputs.landing.clear()
+        n_items = self.tally.n_items(self.inputs.edition.datasets)
         return BuildSummary(
-            self.settings.catalog, self.edition.name, self.edition.missing, n_items, self.counts
+            self.settings.catalog, edition.name, edition.missing, n_items, self.tally.files
         )
 
-    def _join_late(self, cursors: dict[Pack, PackCursor]) -> None:
-        """What no window took is joined now, or is an orphan or a duplicate."""
-        is_whole = self.settings.limit is None
-        for pack, cursor in cursors.items():
-            missed = None if is_whole else self.writer.missed_ids(pack)
-            if missed is not None and not len(missed):
-                continue
-            for rows in cursor.drain():
-                # Beyond the limit lie rows of items that were not read: no orphans.
-                is_wanted = None if missed is None else np.isin(ids_of(rows), missed)
-                self.writer.keep_late(pack, rows if is_wanted is None else rows.kept(is_wanted))
-        for pack, late in self.writer.join_late(
-            dict(self.edition.packs), is_whole=is_whole
-        ).items():
-            file = self.edition.packs[pack]
-            counts = self.counts[file]
-            counts.n_joined += late.n_joined
-            counts.n_orphans += late.n_orphans
-            counts.n_rejected += late.n_rejected
-            if late.n_rejected:
-                self._check_rejects(f"{file}: {DUPLICATE_PACK_REASON}")
+    def _begin(self) -> Step:
+        """The step to go on from: that of an interrupted build, or the start."""
+        edition, objects = self.inputs.edition, self.inputs.objects
+        files = (*edition.datasets, *edition.packs.values())
+        plan = plan_build(
+            self.inputs.source.url, [objects[file] for file in files], self.settings.limit
+        )
+        kept = None if self.settings.is_restart else self.journal.read_plan()
+        if kept and self.journal.has_batches:
+            step = self._resume(kept, plan)
+            if step:
+                self.has_begun = True
+                return step
+        self.has_begun = True
+        self._remove()
+        self.writer.create()
+        now = datetime.now(UTC).replace(tzinfo=None)
+        counts = {file: FileCounts() for file in files}
+        first = Step(0, Stage.READING, dict(self.writer.n_rows), counts, now, None, None, {})
+        self.journal.start(plan, first)
+        return first
 
-    def _add_window(self, window: Window, cursors: dict[Pack, PackCursor]) -> None:
+    def _resume(self, kept: BuildPlan, asked: BuildPlan) -> Step | None:
+        """The last step of an interrupted build, if it can be gone on with."""
+        reason = why_not_resumed(kept, asked, self.settings.catalog) or self.writer.reopen()
+        if not reason:
+            step = self.journal.find_step(self.writer.n_rows)
+            if step:
+                self.journal.go_on_from(step)
+                self.progress.say(_going_on(step))
+                return step
+            reason = "its rows are not those of its journal"
+        self.progress.say(f"an interrupted build is there, but {reason}: starting over")
+        return None
+
+    def _read(self, step: Step) -> None:
+        """All files to their ends; what no window took is kept for the join."""
+        cursors = {pack: self._open_pack(pack, step) for pack in self.inputs.edition.packs}
+        if step.stage is Stage.READING:
+            self._read_windows(step, cursors)
+            if not self.tally.n_lines:
+                raise SourceDamaged(
+                    f"{self.inputs.source.url}: the dataset has no lines. Fetch "
+                    f"{self.inputs.edition.datasets[0]} again."
+                )
+            self._commit(Stage.DRAINING, cursors)
+        for pack, cursor in cursors.items():
+            self._drain(pack, cursors, cursor)
+        self._commit(Stage.JOINING, {})
+
+    def _open_pack(self, pack: Pack, step: Step) -> PackCursor:
+        there = step.packs.get(pack)
+        rows = self.intake.pack_rows(pack, there.place if there else None)
+        cursor = PackCursor(rows, VALUE_KINDS[pack], self.settings.sizes.slack_rows)
+        if there:
+            files = self.journal.files("passed", pack)
+            name = self.inputs.edition.packs[pack]
+            passed = [passed_rows(pack, name, pa.parquet.read_table(path)) for path in files]
+            held = Held(
+                Rows.joined(passed) if passed else None,
+                n_ahead=there.n_ahead,
+                is_unordered=there.is_unordered,
+            )
+            late = [] if held.is_unordered else self.journal.files("late", pack)
+            cursor.restore(held, id_set(late))
+        return cursor
+
+    def _read_windows(self, step: Step, cursors: Mapping[Pack, PackCursor]) -> None:
+        seen = BitMap64()
+        for ids in self.writer.iter_ids():
+            seen |= BitMap64(ids.astype(np.uint64))
+        sizes = self.settings.sizes
+        chunks = self.intake.dataset_chunks(step.dataset)
+        for window in iter_windows(chunks, seen, window_rows=sizes.window_rows):
+            self._add_window(window, cursors)
+            self.n_uncommitted += len(window.rows)
+            if self.n_uncommitted >= sizes.batch_rows:
+                place = self.intake.place_of(window.file, window.next_line)
+                self._commit(
+                    Stage.READING, cursors, DatasetPlace(window.file, place) if place else None
+                )
+
+    def _add_window(self, window: Window, cursors: Mapping[Pack, PackCursor]) -> None:
         columns = item_columns(window.rows.table)
         ids = window.rows.table["photo_id"]
         for pack, cursor in cursors.items():
@@ -213,114 +258,106 @@ class _Build:
             # The dataset of v2 has the hash itself: a pack of it only fills gaps.
             there = columns.get(column)
             columns[column] = pc.coalesce(there, aligned.values) if there else aligned.values
-            self.counts[self.edition.packs[pack]].n_joined += int(aligned.is_found.sum())
-            self.writer.keep_missed(pack, ids.filter(pa.array(~aligned.is_found)))
+            file = self.inputs.edition.packs[pack]
+            self.tally.files[file].n_joined += int(aligned.is_found.sum())
+            if not aligned.is_found.all():
+                missed = pa.table({"photo_id": ids.filter(pa.array(~aligned.is_found))})
+                self.journal.keep("missed", pack, missed)
             for rows in aligned.late:
-                self.writer.keep_late(pack, rows)
+                self._keep_late(pack, rows)
         if Pack.HASH not in cursors:
             there = columns.get("photo_hash", pa.nulls(len(window.rows), pa.string()))
             columns["photo_hash"] = fill_hashes(there, columns["download_url"])
         self.writer.insert_items(columns)
-        self.writer.insert_rejects(window.rejects)
-        for reject in window.rejects:
-            if reject.reason == DUPLICATE_REASON:
-                self.counts[reject.file].n_joined -= 1
-                self._reject([reject])
+        rejects = self.intake.unrecorded(window.rejects)
+        self.writer.insert_rejects(rejects)
+        duplicates = [each for each in rejects if each.reason == DUPLICATE_REASON]
+        for reject in duplicates:
+            self.tally.files[reject.file].n_joined -= 1
+        self.tally.add_rejects(duplicates)
 
-    def _open(self, file: str) -> FileStream:
-        return FileStream(self.source, self.objects[file], self.executor)
+    def _keep_late(self, pack: Pack, rows: Rows) -> None:
+        if len(rows):
+            self.journal.keep("late", pack, late_table(rows))
 
-    def _ahead(self, chunks: Iterator[ParsedChunk], name: str) -> Ahead[ParsedChunk]:
-        ahead = Ahead(chunks, _PARSED_AHEAD, name)
-        self.stack.callback(ahead.close)
-        return ahead
-
-    def _windows(self) -> Iterator[Window]:
-        return iter_windows(self._dataset_chunks(), BitMap64())
-
-    def _dataset_chunks(self) -> Iterator[ParsedChunk]:
-        """The dataset's files one after the other; they count their lines together."""
-        n_before = 0
-        for file in self.edition.datasets:
-            limit = self.settings.limit
-            stream = self._open(file)
-            parsed = stream.parsed_dataset(
-                n_before, None if limit is None else limit - n_before, self.columns
-            )
-            for chunk in self._ahead(parsed, file):
-                self._count(file, chunk)
-                self.counts[file].n_joined += len(chunk.rows)
-                yield chunk
-            self.columns = stream.columns
-            n_before += self.counts[file].n_lines
-            if limit is not None and n_before >= limit:
+    def _drain(self, pack: Pack, cursors: Mapping[Pack, PackCursor], cursor: PackCursor) -> None:
+        """What no window took waits for the join."""
+        missed = None
+        if self.settings.limit is not None:
+            missed = ids_in(self.journal.files("missed", pack))
+            if not len(missed):
                 return
+        for rows in cursor.drain():
+            # Beyond the limit lie rows of items that were not read: no orphans.
+            is_wanted = None if missed is None else np.isin(ids_of(rows), missed)
+            self._keep_late(pack, rows if is_wanted is None else rows.kept(is_wanted))
+            self.n_uncommitted += len(rows)
+            if self.n_uncommitted >= self.settings.sizes.batch_rows:
+                self._commit(Stage.DRAINING, cursors)
 
-    def _open_pack(self, pack: Pack, file: str) -> Iterator[Rows]:
-        """Rows of a pack; reading starts at once, beside the dataset's."""
-        stream = self._open(file)
-        parsed = stream.parsed(partial(parse_pack, pack=pack), stream.line_chunks())
-        return self._pack_rows(file, self._ahead(parsed, file))
+    def _commit(
+        self,
+        stage: Stage,
+        cursors: Mapping[Pack, PackCursor],
+        dataset: DatasetPlace | None = None,
+    ) -> None:
+        """End a batch: first what the next run needs, then the rows."""
+        packs = {}
+        for pack, cursor in cursors.items():
+            held = cursor.held()
+            if held.passed:
+                self.journal.keep("passed", pack, passed_table(held.passed))
+            place = self.intake.place_of(self.inputs.edition.packs[pack], held.first_ahead)
+            packs[pack] = PackPlace(place, held.n_ahead, held.is_unordered)
+        step = Step(
+            self.journal.number,
+            stage,
+            dict(self.writer.n_rows),
+            self.tally.files,
+            self.started_at,
+            self.intake.columns,
+            dataset,
+            packs,
+        )
+        self.journal.write_step(step)
+        self.writer.commit()
+        self.journal.forget_before(step)
+        self.n_uncommitted = 0
 
-    def _pack_rows(self, file: str, chunks: Iterator[ParsedChunk]) -> Iterator[Rows]:
-        for chunk in chunks:
-            self._count(file, chunk)
-            self.writer.insert_rejects(chunk.rejects)
-            yield chunk.rows
+    def _join(self, edition: str) -> None:
+        """What no window took is joined now, or is an orphan or a duplicate."""
+        packs = self.inputs.edition.packs
+        is_whole = self.settings.limit is None
+        self.writer.use_all_threads()
+        late = LateJoin(self.writer.connection, self.journal, packs, is_whole)
+        late.judge()
+        for pack, found in late.counts.items():
+            counts = self.tally.files[packs[pack]]
+            counts.n_joined += found.n_joined
+            counts.n_orphans += found.n_orphans
+            counts.n_rejected += found.n_rejected
+            if found.n_rejected:
+                self.tally.check_rejects(f"{packs[pack]}: {DUPLICATE_PACK_REASON}")
+        self.tally.check_adds_up(
+            self.inputs.edition.datasets, self.writer.n_rows["items"], is_whole=is_whole
+        )
+        self.writer.insert_late(late)
+        for file in self.tally.files:
+            self.writer.insert_ingest(self._ingest(file, edition))
+        self.writer.create_views()
+        if self.writer.is_in_second:
+            # The first file stays as it was: a run that is killed from here on joins again.
+            self.writer.commit()
+        else:
+            self._commit(Stage.FINISHED, {})
 
-    def _count(self, file: str, chunk: ParsedChunk) -> None:
-        """Count what was read, and stop when too much of it is rejected."""
-        counts = self.counts[file]
-        counts.n_lines += chunk.n_lines
-        counts.n_raw_bytes = chunk.end_offset
-        self.progress.advance_file(file, chunk.n_compressed_bytes, counts.n_lines)
-        self._reject(chunk.rejects)
-
-    def _reject(self, rejects: Sequence[Reject]) -> None:
-        """Count rejects, and stop when they are too many."""
-        for reject in rejects:
-            self.counts[reject.file].n_rejected += 1
-        if rejects:
-            last = rejects[-1]
-            self._check_rejects(
-                f"{last.file}, line {last.line_number} (from 0), byte {last.byte_offset:,} "
-                f"of the decompressed file: {last.reason}"
-            )
-
-    def _check_rejects(self, last: str) -> None:
-        n_rejected = sum(counts.n_rejected for counts in self.counts.values())
-        n_lines = sum(counts.n_lines for counts in self.counts.values())
-        allowed = self.settings.max_rejects
-        if allowed is None:
-            allowed = max(_MAX_REJECTS, int(n_lines * _MAX_REJECTED_SHARE))
-        if n_rejected > allowed:
-            raise TooManyRejectsError(
-                f"{n_rejected:,} of {n_lines:,} lines rejected; at most {allowed:,} are allowed. "
-                f"Last: {last}. Nothing was published. Check that the file is what its name says, "
-                "or allow more with --max-rejects."
-            )
-
-    def _check_adds_up(self, n_items: int) -> None:
-        """Every line read is an item, joined, an orphan or a reject."""
-        n_dataset = 0
-        for file, counts in self.counts.items():
-            if file in self.edition.datasets:
-                n_dataset += counts.n_joined
-            n_told = counts.n_joined + counts.n_orphans + counts.n_rejected
-            if self.settings.limit is not None and file not in self.edition.datasets:
-                counts.n_lines = n_told  # lines beyond the limit were not looked at
-            if n_told != counts.n_lines:
-                raise YfccError(f"{file}: {counts.n_lines:,} lines read, {n_told:,} accounted for.")
-        if n_dataset != n_items:
-            raise YfccError(f"{n_dataset:,} rows of the dataset read, {n_items:,} items written.")
-
-    def _ingest(self, file: str) -> IngestRecord:
-        counts, found = self.counts[file], self.objects[file]
-        packs = {name: pack.value for pack, name in self.edition.packs.items()}
+    def _ingest(self, file: str, edition: str) -> IngestRecord:
+        counts, found = self.tally.files[file], self.inputs.objects[file]
+        packs = {name: pack.value for pack, name in self.inputs.edition.packs.items()}
         return IngestRecord(
             file=file,
             pack=packs.get(file, "dataset"),
-            edition=self.edition.name,
+            edition=edition,
             source=found.url,
             etag=found.etag,
             n_bytes=found.n_bytes,
@@ -335,3 +372,14 @@ class _Build:
             finished_at=datetime.now(UTC).replace(tzinfo=None),
             yfcc_version=__version__,
         )
+
+
+def _going_on(step: Step) -> str:
+    """Where an interrupted build goes on, in the user's words."""
+    n_items = step.n_rows["items"]
+    there = f"an interrupted build is there: {n_items:,} items are kept, "
+    if step.dataset:
+        return f"{there}going on at line {step.dataset.place.next_line:,} of {step.dataset.file}"
+    if step.stage is Stage.READING:
+        return f"{there}beginning again"
+    return f"{there}the dataset is read, going on with what is left"

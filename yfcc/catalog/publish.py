@@ -59,8 +59,20 @@ def publish(built: Path, target: Path) -> None:
     finally:
         os.close(descriptor)
     built.replace(target)
-    directory = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+    fsync_directory(target.parent)
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a small file that appears whole or not at all, also when the power fails."""
+    part = path.with_name(f"{path.name}.part")
+    part.write_bytes(content)
+    publish(part, path)
+
+
+def fsync_directory(directory: Path) -> None:
+    """Make the names in a directory durable."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(directory)
+        os.fsync(descriptor)
     finally:
-        os.close(directory)
+        os.close(descriptor)

@@ -34,17 +34,16 @@ class Window:
         Up to ``WINDOW_ROWS``.
     rejects : tuple of Reject
         Lines read on the way to them.
-    n_lines : int
-        ``len(rows) + len(rejects)``.
-    n_raw_bytes, n_compressed_bytes : int
-        Of the file, read so far.
+    file : str
+        Of the dataset's files the one that holds the last row.
+    next_line : int
+        The line in it behind that row.
     """
 
     rows: Rows
     rejects: tuple[Reject, ...]
-    n_lines: int
-    n_raw_bytes: int
-    n_compressed_bytes: int
+    file: str
+    next_line: int
 
 
 def iter_windows(
@@ -62,7 +61,7 @@ def iter_windows(
     """
     parts: list[Rows] = []
     rejects: list[Reject] = []
-    held = n_lines = 0
+    held = 0
     for chunk in chunks:
         rows, duplicates = _without_duplicates(chunk.rows, seen)
         rejects += sorted([*chunk.rejects, *duplicates], key=lambda reject: reject.line_number)
@@ -70,22 +69,17 @@ def iter_windows(
         held += len(rows)
         while held >= window_rows:
             joined = Rows.joined(parts)
-            window = joined.slice(0, window_rows)
-            n_lines = window_rows + len(rejects)
-            yield Window(
-                window, tuple(rejects), n_lines, chunk.end_offset, chunk.n_compressed_bytes
-            )
+            yield _window(joined.slice(0, window_rows), rejects, chunk)
             parts, rejects = [joined.slice(window_rows, held)], []
             held -= window_rows
     if parts:
-        n_lines = held + len(rejects)
-        yield Window(
-            Rows.joined(parts),
-            tuple(rejects),
-            n_lines,
-            chunk.end_offset,
-            chunk.n_compressed_bytes,
-        )
+        yield _window(Rows.joined(parts), rejects, chunk)
+
+
+def _window(rows: Rows, rejects: list[Reject], chunk: ParsedChunk) -> Window:
+    """A window whose last row, if it has one, is of this chunk."""
+    next_line = int(rows.line_numbers[-1]) + 1 if len(rows) else chunk.place.line_number
+    return Window(rows, tuple(rejects), chunk.rows.file, next_line)
 
 
 def _without_duplicates(rows: Rows, seen: BitMap64) -> tuple[Rows, list[Reject]]:

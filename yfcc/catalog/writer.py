@@ -1,9 +1,10 @@
-"""The file under construction: windows in, late rows joined, published by rename."""
+"""The file under construction: windows in, a transaction a batch, published by rename."""
 
 from __future__ import annotations
 
+import contextlib
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -15,20 +16,16 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet
 
-from yfcc.catalog.connection import Limits, connect_writer
+from yfcc.catalog.connection import Limits, connect_writer, target_errors
+from yfcc.catalog.late import LateJoin
 from yfcc.catalog.publish import publish
+from yfcc.catalog.readback import check_readable
 from yfcc.catalog.schema import create_tables, create_views
-from yfcc.metadata.columns import Rows
+from yfcc.errors import LockedError, TargetError
 from yfcc.metadata.layouts import Pack
 from yfcc.metadata.lines import Reject
 from yfcc.metadata.packs import VALUE_KINDS
 
-_LATE_SCHEMA: Final = [
-    ("photo_id", pa.int64()),
-    ("line_number", pa.int64()),
-    ("byte_offset", pa.int64()),
-    ("raw", pa.binary()),
-]
 _REJECT_SCHEMA: Final = pa.schema(
     [
         ("file", pa.string()),
@@ -45,19 +42,19 @@ PACK_COLUMN: Final = {
     Pack.PLACES: "places",
     Pack.HASH: "photo_hash",
 }
-#: What lies beside the target while a build is at work, or after it was killed.
+#: Tables that a build fills.
+_FILLED: Final = ("items", "rejected_lines", "orphans", "ingests")
+#: What lies beside the target while a build is at work, or after it was killed; the journal has
+#: its own keeper.
 _LEFTOVERS: Final = tuple(
     f"{file}{suffix}"
-    for file in (".building", ".building.2", ".late")
+    for file in (".building", ".building.2")
     for suffix in ("", ".wal", ".spill", ".maps")
 )
 #: Maps come to DuckDB by way of a Parquet file: as Arrow it checks every key against every other
 #: of its row with a set of values, 330 ns a key, though they are unique already.
 _MAP_COLUMNS: Final = ("autotags", "exif")
 _RECURRING_IN_MAPS: Final = ("autotags.key_value.key", "exif.key_value.key", "exif.key_value.value")
-#: Rows of one transaction: a DuckDB row group, which goes to the file as it is, written once.
-_BATCH_ROWS: Final = 122_880
-DUPLICATE_PACK_REASON: Final = "duplicate photo id: another line of the pack has it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,89 +79,115 @@ class IngestRecord:
     yfcc_version: str
 
 
-@dataclass(frozen=True, slots=True)
-class LateCounts:
-    """What became of the late rows of a pack."""
-
-    n_joined: int
-    n_orphans: int
-    n_rejected: int
-
-
 @dataclass(slots=True)
 class CatalogWriter:
-    """Builds a catalog beside its target.
+    """Builds a catalog beside its target, in transactions that the caller ends.
 
     Attributes
     ----------
     target : Path
         The catalog's name once it is published.
     limits : Limits
+    n_rows : dict of str to int
+        Rows of every table, those of the open transaction too.
     """
 
     target: Path
     limits: Limits
-    _connection: duckdb.DuckDBPyConnection = field(init=False)
-    _late_connection: duckdb.DuckDBPyConnection = field(init=False)
-    _columns: str = field(init=False)
-    _n_uncommitted: int = 0
+    n_rows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_FILLED, 0))
+    _connection: duckdb.DuckDBPyConnection | None = None
+    _columns: str = ""
+    _second: Path | None = None
+    _is_in_transaction: bool = False
 
-    def open(self) -> None:
+    def create(self) -> None:
         """Start a new file; what an earlier build left is removed."""
-        self.discard()
+        self.remove()
+        self._connect()
+        create_tables(self.connection)
+        self._describe()
+
+    def reopen(self) -> str | None:
+        """Go on with the file of an interrupted build; returns why it cannot be, or None.
+
+        Raises
+        ------
+        LockedError
+            Another program has it open.
+        TargetError
+            The disk is full or failing.
+        """
+        if not self._building.is_file():
+            return f"{self._building.name} is missing"
+        try:
+            with target_errors(self._building):
+                self._connect()
+                for table in _FILLED:
+                    self.n_rows[table] = self._count(table)
+                self._describe()
+        except duckdb.Error as error:
+            text = str(error)
+            if "lock" in text and "PID" in text:
+                raise LockedError(
+                    f"{self._building}: another program has it open: {text}"
+                ) from error
+            return f"{self._building.name} cannot be read: {text.splitlines()[0]}"
+        return None
+
+    def _connect(self) -> None:
         self._connection = connect_writer(self._building, self.limits)
         # Several threads cut a window into row groups that the checkpoint writes once more:
         # twice the file, and 1.5 times the CPU. The other cores decompress meanwhile.
         self._connection.execute("SET threads = 1")
-        create_tables(self._connection)
-        # Late rows lie in a file of their own, and a transaction writes to one file only.
-        self._late_connection = self._connection.cursor()
-        described = self._connection.execute("DESCRIBE items").fetchall()
+
+    def _describe(self) -> None:
+        described = self.connection.execute("DESCRIBE items").fetchall()
         self._columns = ", ".join(f'"{row[0]}"' for row in described)
 
     @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """To the tables under construction."""
+        if self._connection is None:
+            raise TargetError(f"{self._building}: not open.")
+        return self._connection
+
+    @property
     def _building(self) -> Path:
-        return self.target.with_name(f"{self.target.name}.building")
+        return self._beside("building")
 
-    @property
-    def _late(self) -> Path:
-        return self.target.with_name(f"{self.target.name}.late")
+    def _beside(self, name: str) -> Path:
+        return self.target.with_name(f"{self.target.name}.{name}")
 
-    @property
-    def _maps(self) -> Path:
-        return self._building.with_name(f"{self._building.name}.maps")
+    def _begin(self) -> None:
+        if not self._is_in_transaction:
+            self.connection.execute("BEGIN")
+            self._is_in_transaction = True
+
+    def commit(self) -> None:
+        """Make all rows so far durable."""
+        if self._is_in_transaction:
+            self.connection.execute("COMMIT")
+            self._is_in_transaction = False
 
     def insert_items(self, columns: dict[str, pa.ChunkedArray]) -> None:
         """Append a window to ``items``; columns that are missing are null."""
         n_rows = len(columns["photo_id"])
         if not n_rows:
             return
-        if not self._n_uncommitted:
-            self._connection.execute("BEGIN")
         for pack, column in PACK_COLUMN.items():
             columns.setdefault(column, pa.nulls(n_rows, VALUE_KINDS[pack]))
         maps = {name: columns.pop(name) for name in _MAP_COLUMNS}
+        maps_file = self._beside("building.maps")
         pyarrow.parquet.write_table(
             pa.table(maps),
-            self._maps,
+            maps_file,
             compression="none",
             use_dictionary=list(_RECURRING_IN_MAPS),
             write_statistics=False,
             row_group_size=n_rows,
         )
-        maps_file = f"read_parquet('{_quoted(self._maps)}')"
-        beside = f"POSITIONAL JOIN {maps_file}"
-        _append(
-            self._connection, "items", pa.table(columns), f"{self._columns} FROM incoming {beside}"
-        )
-        self._n_uncommitted += n_rows
-        if self._n_uncommitted >= _BATCH_ROWS:
-            self._commit()
-
-    def _commit(self) -> None:
-        if self._n_uncommitted:
-            self._connection.execute("COMMIT")
-            self._n_uncommitted = 0
+        beside = f"POSITIONAL JOIN read_parquet('{_quoted(maps_file)}')"
+        self._append("items", pa.table(columns), f"{self._columns} FROM incoming {beside}")
 
     def insert_rejects(self, rejects: Iterable[Reject]) -> None:
         """Append to ``rejected_lines``."""
@@ -179,178 +202,130 @@ class CatalogWriter:
             for reject in rejects
         ]
         if rows:
-            table = pa.Table.from_pylist(rows, _REJECT_SCHEMA)
-            _append(self._connection, "rejected_lines", table)
+            self._append("rejected_lines", pa.Table.from_pylist(rows, _REJECT_SCHEMA))
 
     def insert_ingest(self, record: IngestRecord) -> None:
         """Append to ``ingests``."""
+        self._begin()
         values = [getattr(record, name) for name in record.__slots__]
         marks = ", ".join("?" for _ in values)
-        self._connection.execute(f"INSERT INTO ingests VALUES ({marks})", values)
+        self.connection.execute(f"INSERT INTO ingests VALUES ({marks})", values)
+        self.n_rows["ingests"] += 1
 
-    def keep_late(self, pack: Pack, rows: Rows) -> None:
-        """Put rows of a pack aside until the end."""
-        if not len(rows):
-            return
-        raw = [rows.raw_line(row) for row in range(len(rows))]
-        table = pa.table(
-            {
-                "photo_id": rows.table["photo_id"],
-                "line_number": rows.line_numbers,
-                "byte_offset": rows.byte_offsets,
-                "raw": pa.array(raw, pa.binary()),
-                "value": rows.table["value"],
-            }
-        )
-        _append(self._late_connection, self._late_table(f"late_{pack}", pack), table)
+    def use_all_threads(self) -> None:
+        """For the end of a build, when nothing is left to decompress."""
+        self.connection.execute(f"SET threads = {self.limits.n_threads or 1}")
 
-    def keep_missed(self, pack: Pack, ids: pa.Array) -> None:
-        """Remember items whose row of a pack was not found yet."""
-        if len(ids):
-            missed = self._late_table(f"missed_{pack}")
-            _append(self._late_connection, missed, pa.table({"photo_id": ids}))
+    def insert_late(self, late: LateJoin) -> None:
+        """Bring late rows to where they belong.
 
-    def _late_table(self, name: str, pack: Pack | None = None) -> str:
-        """A table in the side file, made at the first use."""
-        run = self._late_connection.execute
-        run(f"ATTACH IF NOT EXISTS '{_quoted(self._late)}' AS late")
-        columns = _LATE_SCHEMA[:1]
-        if pack:
-            columns = [*_LATE_SCHEMA, ("value", VALUE_KINDS[pack])]
-        empty = pa.schema(columns).empty_table()
-        self._late_connection.register("empty", empty)
-        run(f"CREATE TABLE IF NOT EXISTS late.{name} AS SELECT * FROM empty")
-        self._late_connection.unregister("empty")
-        return f"late.{name}"
-
-    def missed_ids(self, pack: Pack) -> npt.NDArray[np.int64]:
-        """Items whose row of a pack was not found yet."""
-        missed = self._late_table(f"missed_{pack}")
-        rows = self._late_connection.execute(f"SELECT photo_id FROM {missed}").fetchall()
-        return np.array([row[0] for row in rows], np.int64)
-
-    def join_late(self, files: dict[Pack, str], *, is_whole: bool) -> dict[Pack, LateCounts]:
-        """Join what was put aside; returns counts of every pack.
-
-        Parameters
-        ----------
-        files : dict of Pack to str
-            The packs' file names.
-        is_whole : bool
-            Whether the dataset was read to its end. If not, nothing is known to be an orphan.
+        Values of items that are written already need a second file; the first stays as it is,
+        so that a build that is killed meanwhile can do it again.
         """
-        counts = {}
-        found = []
-        self._commit()
-        self._connection.execute(f"SET threads = {self.limits.n_threads or 1}")
-        for pack, file in files.items():
-            counts[pack] = self._judge_late(pack, file, is_whole=is_whole)
-            if counts[pack].n_joined:
-                found.append(pack)
-        if found:
-            self._write_again(found)
-        return counts
+        if late.found:
+            self._begin_second(late)
+        self._begin()
+        for table, n_rows in late.insert_rest().items():
+            self.n_rows[table] += n_rows
 
-    def _judge_late(self, pack: Pack, file: str, *, is_whole: bool) -> LateCounts:
-        """Orphans and duplicates to their tables; what belongs to an item to ``found_…``."""
-        late = self._late_table(f"late_{pack}", pack)
-        missed = self._late_table(f"missed_{pack}")
-        run = self._connection.execute
-        if is_whole:
-            run(
-                f"""INSERT INTO orphans SELECT ?, photo_id, raw FROM {late}
-                WHERE photo_id NOT IN (SELECT photo_id FROM items) ORDER BY line_number""",
-                [file],
-            )
-        # The first late row of an item that has none yet is its value, in the pack's own order.
-        run(
-            f"""CREATE OR REPLACE TABLE late.found_{pack} AS
-            SELECT photo_id, line_number, value FROM {late}
-            WHERE photo_id IN (SELECT photo_id FROM {missed})
-            QUALIFY row_number() OVER (PARTITION BY photo_id ORDER BY line_number) = 1"""
-        )
-        run(
-            f"""INSERT INTO rejected_lines SELECT ?, line_number, byte_offset, ?, raw FROM {late}
-            WHERE photo_id IN (SELECT photo_id FROM items)
-            AND line_number NOT IN (SELECT line_number FROM late.found_{pack})
-            ORDER BY line_number""",
-            [file, DUPLICATE_PACK_REASON],
-        )
-        n_late, n_orphans, n_found = (
-            self._count(query)
-            for query in (
-                f"""SELECT count(*) FROM {late}
-                WHERE {is_whole} OR photo_id IN (SELECT photo_id FROM items)""",
-                f"SELECT count(*) FROM orphans WHERE file = '{_quoted(file)}'",
-                f"SELECT count(*) FROM late.found_{pack}",
-            )
-        )
-        return LateCounts(n_found, n_orphans, n_late - n_orphans - n_found)
-
-    def _write_again(self, packs: list[Pack]) -> None:
-        """A second file with the values of late rows in place; the first is dropped."""
+    def _begin_second(self, late: LateJoin) -> None:
+        """A second file with the values of late rows in place, in a transaction."""
         values = ", ".join(
             f"coalesce(items.{PACK_COLUMN[pack]}, found_{pack}.value) AS {PACK_COLUMN[pack]}"
-            for pack in packs
+            for pack in late.found
         )
-        joins = " ".join(f"LEFT JOIN late.found_{pack} USING (photo_id)" for pack in packs)
-        second = self._building.with_name(f"{self._building.name}.2")
-        run = self._connection.execute
+        joins = " ".join(
+            f"LEFT JOIN {late.found_rows(pack)} AS found_{pack} USING (photo_id)"
+            for pack in late.found
+        )
+        self._second = self._beside("building.2")
+        self._sweep(self._second)
+        run = self.connection.execute
         first = run("SELECT current_database()").fetchall()[0][0]
-        run(f"ATTACH '{_quoted(second)}' AS second")
+        run(f"ATTACH '{_quoted(self._second)}' AS second")
         run("USE second")
-        create_tables(self._connection)
-        for table in ("rejected_lines", "orphans"):
-            run(f'INSERT INTO {table} SELECT * FROM "{first}".{table}')
+        self._begin()
+        create_tables(self.connection)
+        run(f'INSERT INTO rejected_lines SELECT * FROM "{first}".rejected_lines')
         run(
             f"""INSERT INTO items SELECT {self._columns} FROM (
             SELECT items.* REPLACE ({values}) FROM "{first}".items AS items {joins})
             ORDER BY line_number"""
         )
-        run(f'USE "{first}"')
-        self._late_connection.close()
-        self._connection.close()
-        second.replace(self._building)
-        self._connection = connect_writer(self._building, self.limits)
 
-    def _count(self, query: str) -> int:
-        return int(self._connection.execute(query).fetchall()[0][0])
+    @property
+    def is_in_second(self) -> bool:
+        """Whether what is written now goes to a second file."""
+        return self._second is not None
 
-    def finish(self) -> None:
-        """Views, checkpoint, and the name."""
-        create_views(self._connection)
-        self._connection.execute("CHECKPOINT")
-        self._late_connection.close()
-        self._connection.close()
-        publish(self._building, self.target)
-        self.discard()
+    def create_views(self) -> None:
+        """Make the views over the tables."""
+        self._begin()
+        create_views(self.connection)
 
-    def discard(self) -> None:
-        """Remove what a build leaves beside its target."""
-        if hasattr(self, "_late_connection"):
-            self._late_connection.close()
-        if hasattr(self, "_connection"):
+    def publish(self) -> None:
+        """Checkpoint, read back, and give the file its name; nothing else is left of the build.
+
+        Raises
+        ------
+        TargetError
+            What was written cannot be read.
+        """
+        built = self._second or self._building
+        if self._second:
+            self.close()
+            self._connection = connect_writer(built, self.limits)
+        self.connection.execute("CHECKPOINT")
+        self.close()
+        try:
+            check_readable(built, self.n_rows, self.limits)
+        except TargetError:
+            built.unlink()
+            raise
+        publish(built, self.target)
+
+    def iter_ids(self) -> Iterator[npt.NDArray[np.int64]]:
+        """Identifiers of all items, in sorted arrays of up to a few millions."""
+        reader = self.connection.sql("SELECT photo_id FROM items").to_arrow_reader(2_000_000)
+        for batch in reader:
+            yield np.sort(batch.column(0).to_numpy())
+
+    def close(self) -> None:
+        """Let go of the file; what was not committed is gone."""
+        if self._connection is not None:
             self._connection.close()
+            self._connection = None
+        self._is_in_transaction = False
+        self._beside("building.maps").unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Remove what a build leaves beside its target."""
+        self.close()
         for suffix in _LEFTOVERS:
-            path = self.target.with_name(f"{self.target.name}{suffix}")
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
+            self._sweep(self.target.with_name(f"{self.target.name}{suffix}"), with_wal=False)
+        self.n_rows = dict.fromkeys(_FILLED, 0)
+
+    @staticmethod
+    def _sweep(path: Path, *, with_wal: bool = True) -> None:
+        for each in (path, path.with_name(f"{path.name}.wal")) if with_wal else (path,):
+            if each.is_dir() and not each.is_symlink():
+                shutil.rmtree(each)
             else:
-                path.unlink(missing_ok=True)
+                each.unlink(missing_ok=True)
 
+    def _count(self, table: str) -> int:
+        return int(self.connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])
 
-def _append(
-    connection: duckdb.DuckDBPyConnection,
-    table: str,
-    rows: pa.Table,
-    query: str = "* FROM incoming",
-) -> None:
-    """Append what a query makes of ``incoming``, which are the rows."""
-    connection.register("incoming", rows)
-    try:
-        connection.execute(f"INSERT INTO {table} SELECT {query}")
-    finally:
-        connection.unregister("incoming")
+    def _append(self, table: str, rows: pa.Table, query: str = "* FROM incoming") -> None:
+        """Append what a query makes of ``incoming``, which are the rows."""
+        self._begin()
+        self.connection.register("incoming", rows)
+        try:
+            self.connection.execute(f"INSERT INTO {table} SELECT {query}")
+        finally:
+            with contextlib.suppress(duckdb.Error):  # the error of the insertion tells more
+                self.connection.unregister("incoming")
+        self.n_rows[table] += len(rows)
 
 
 def _quoted(value: Path | str) -> str:

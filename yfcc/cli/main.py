@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from yfcc import __version__
-from yfcc.cli import demo, download, metadata, query, status, verify
+from yfcc.cli import demo, download, export, metadata, query, status, verify
 from yfcc.config import read_settings
 from yfcc.errors import InterruptedRun, UsageError, YfccError
 
@@ -35,6 +35,7 @@ app.command("download")(download.download)
 app.command("status")(status.status)
 app.command("verify")(verify.verify)
 app.command("query")(query.query)
+app.add_typer(export.app, name="export")
 app.add_typer(demo.app, name="demo")
 
 

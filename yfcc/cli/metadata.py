@@ -59,10 +59,16 @@ def metadata(  # noqa: PLR0913, PLR0917 - each is a flag
         ),
     ] = None,
     s3_endpoint: S3EndpointOption = None,
+    restart: Annotated[
+        bool,
+        typer.Option(
+            "--restart", help="Start over, though an interrupted build could be gone on with."
+        ),
+    ] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Build the catalog from the metadata files, streaming."""
+    """Build the catalog from the metadata files, streaming; run it again to go on."""
     from yfcc.catalog.build import BuildSettings, build_catalog  # noqa: PLC0415
     from yfcc.catalog.connection import parse_memory  # noqa: PLC0415
     from yfcc.metadata.source import open_source  # noqa: PLC0415
@@ -70,7 +76,7 @@ def metadata(  # noqa: PLR0913, PLR0917 - each is a flag
 
     if not source:
         raise UsageError(NO_SOURCE)
-    settings = BuildSettings(catalog, limit, parse_memory(memory_limit), max_rejects)
+    settings = BuildSettings(catalog, limit, parse_memory(memory_limit), max_rejects, restart)
     access = BucketAccess(s3_endpoint, None if anonymous is None else not anonymous)
     opened = open_source(source, access)
     try:

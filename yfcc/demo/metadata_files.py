@@ -165,7 +165,7 @@ def _write_chunks(
 ) -> None:
     first_row = 0
     for chunk in iter_row_chunks(n_items, seed, options):
-        for name, text in _split_chunk(chunk, first_row, n_items, options):
+        for name, text in split_chunk(chunk, first_row, n_items, options):
             writers[name].write(text)
         first_row += chunk.n_rows
     for writer in writers.values():
@@ -183,7 +183,7 @@ def _v1_dataset_name(index: int) -> str:
     return f"yfcc100m_dataset-{index}.bz2"
 
 
-def _split_chunk(
+def split_chunk(
     chunk: RowChunk, first_row: int, n_items: int, options: SampleShape
 ) -> Iterator[tuple[str, bytes]]:
     """What of a chunk goes into which file."""

@@ -6,8 +6,9 @@ Source: the readme of the dataset, and true rows of both layouts.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import chain
 from typing import Final
 
 from yfcc.errors import SourceDamaged, SourceMissing
@@ -53,17 +54,50 @@ COLUMNS_V2: Final = (
 #: Columns of the 23-column layout (v1): no line number, and the hash in a pack of its own.
 COLUMNS_V1: Final = tuple(c for c in COLUMNS_V2 if c not in ("line_number", "photo_hash"))
 
-_V2_DATASET: Final = "yfcc100m_dataset.bz2"
-_V2_PACKS: Final = {
-    Pack.AUTOTAGS: "yfcc100m_autotags.bz2",
-    Pack.EXIF: "yfcc100m_exif.bz2",
-    Pack.PLACES: "yfcc100m_places.bz2",
-    Pack.HASH: "yfcc100m_hash.bz2",
+_DATASET: Final = "yfcc100m_dataset"
+_PARTS: Final = tuple(f"{_DATASET}-{part}" for part in range(10))
+#: Names of the packs without their suffix, those of v2 first.
+_PACK_STEMS: Final = {
+    Pack.AUTOTAGS: ("yfcc100m_autotags", "yfcc100m_autotags-v1"),
+    Pack.EXIF: ("yfcc100m_exif",),
+    Pack.PLACES: ("yfcc100m_places",),
+    Pack.HASH: ("yfcc100m_hash",),
 }
-_V1_DATASETS: Final = tuple(f"yfcc100m_dataset-{part}.bz2" for part in range(10))
-_V1_PACKS: Final = {
-    Pack.AUTOTAGS: "yfcc100m_autotags-v1.bz2",
-    Pack.HASH: "yfcc100m_hash.bz2",
+#: Line numbers of ids, of mmcommons alone: known, and not read (lines are counted).
+_LINES: Final = "yfcc100m_lines"
+_SQLITE_SUFFIXES: Final = (".sql", ".sqlite", ".sqlite3", ".db")
+#: How a file may end. Of a file in several packings the first of these is read: bz2 as it was
+#: published, then other packings, then plain text, then the database.
+_SUFFIXES: Final = (
+    ".bz2",
+    ".tgz",
+    ".tar.gz",
+    ".gz",
+    ".tsv.gz",
+    ".csv.gz",
+    ".txt.gz",
+    ".zst",
+    ".tsv.zst",
+    ".csv.zst",
+    ".txt.zst",
+    ".tsv.bz2",
+    ".tar.bz2",
+    ".tar.zst",
+    ".tar",
+    "",
+    ".tsv",
+    ".txt",
+    ".csv",
+    *_SQLITE_SUFFIXES,
+)
+#: More commas than any line of a pack's first column or of prose: columns between commas.
+_MANY_COMMAS: Final = 20
+#: Packs that belong to each edition. One that is not there is said.
+_PACKS_OF: Final = {
+    "v2": (Pack.AUTOTAGS, Pack.EXIF, Pack.PLACES),
+    "v1": (Pack.AUTOTAGS, Pack.HASH),
+    "mmcommons": (Pack.AUTOTAGS, Pack.EXIF, Pack.HASH),
+    "sqlite": (Pack.AUTOTAGS, Pack.EXIF, Pack.PLACES),
 }
 
 
@@ -74,28 +108,96 @@ class Edition:
     Attributes
     ----------
     name : str
-        ``v2`` or ``v1``.
+        ``v2``, ``v1``, ``mmcommons`` or ``sqlite``.
     datasets : tuple of str
         File names; read one after the other they are the dataset.
     packs : mapping of Pack to str
         File names of the packs that are there.
     missing : tuple of str
         Packs that the edition has and the source lacks.
+    unused : tuple of str
+        Files of the dataset that are there and not read: another packing or edition of one that
+        is, or the lines pack.
     """
 
     name: str
     datasets: tuple[str, ...]
     packs: Mapping[Pack, str]
     missing: tuple[str, ...]
+    unused: tuple[str, ...] = ()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What to tell of files that are there and not read."""
+        return tuple(
+            f"{file}: not read, lines are counted instead"
+            if file.startswith(_LINES)
+            else f"{file}: not read, {' and '.join(self._instead_of(file))} is preferred"
+            for file in self.unused
+        )
+
+    def _instead_of(self, file: str) -> list[str]:
+        kind = file.removeprefix("yfcc100m_").split(".")[0].split("-")[0]
+        files = (self.datasets[0], *self.packs.values())
+        return [each for each in files if each.startswith(f"yfcc100m_{kind}")]
+
+    def as_packed(self, *, is_database: bool) -> Edition:
+        """The edition, once the dataset's first bytes are known: names can lie."""
+        name = "sqlite" if is_database else "v2" if self.name == "sqlite" else self.name
+        return replace(self, name=name, missing=_missing(name, self.packs))
+
+    def as_read(self, columns: tuple[str, ...] | None) -> Edition:
+        """The edition, once the dataset's columns are known: names alone do not tell them.
+
+        Parameters
+        ----------
+        columns : tuple of str, optional
+            Of the dataset; None where not a line was read.
+        """
+        name = self.name
+        if columns == COLUMNS_V2:
+            name = "v2"
+        elif columns == COLUMNS_V1 and name == "v2":
+            name = "v1"
+        return replace(self, name=name, missing=_missing(name, self.packs))
 
 
-def all_file_names() -> list[str]:
-    """Every file name of every edition, for sources that cannot be listed."""
-    return sorted({_V2_DATASET, *_V2_PACKS.values(), *_V1_DATASETS, *_V1_PACKS.values()})
+def names_to_try() -> tuple[tuple[str, ...], ...]:
+    """File names worth asking for at a source that cannot be listed.
+
+    Returns
+    -------
+    tuple of tuples of str
+        Those of every published edition; then those of v2 as plain text, gzip or zstd, to be
+        asked for only if none of the first is there: every name is a request.
+    """
+    v2 = [_DATASET, *(stems[0] for stems in _PACK_STEMS.values())]
+    published = (
+        *(f"{stem}.bz2" for stem in (*v2, *_PARTS, "yfcc100m_autotags-v1")),
+        *(f"{stem}.tgz" for stem in (_DATASET, "yfcc100m_autotags-v1")),
+        *(f"{_PACK_STEMS[pack][0]}.tgz" for pack in (Pack.HASH, Pack.EXIF)),
+        f"{_DATASET}.sql",
+    )
+    return published, tuple(f"{stem}{end}" for stem in v2 for end in ("", ".tsv", ".gz", ".zst"))
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a last path component is a metadata file's rather than a folder's."""
+    return name.startswith("yfcc100m_") or (
+        # The suffix "" fits everything.
+        any(suffix and name.endswith(suffix) for suffix in _SUFFIXES)
+    )
 
 
 def find_edition(names: Iterable[str], url: str) -> Edition:
     """The edition whose files lie at a source.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Of the files there.
+    url : str
+        The source. If it names the one file itself, that file is the dataset, whatever its name.
 
     Raises
     ------
@@ -103,29 +205,72 @@ def find_edition(names: Iterable[str], url: str) -> Edition:
         No dataset file, or a part of one is missing.
     """
     there = set(names)
-    if _V2_DATASET in there:
-        return _edition("v2", (_V2_DATASET,), _V2_PACKS, there)
-    if there.intersection(_V1_DATASETS):
-        lacking = [name for name in _V1_DATASETS if name not in there]
-        if lacking:
-            raise SourceMissing(
-                f"{url}: of the ten dataset files of v1, {', '.join(lacking)} not found."
-            )
-        return _edition("v1", _V1_DATASETS, _V1_PACKS, there)
-    listed = ", ".join(sorted(there)[:5]) or "nothing"
-    raise SourceMissing(
-        f"{url}: expected {_V2_DATASET} (or {_V1_DATASETS[0]} to -9), found {listed}. "
-        "Check --source: it names the folder or prefix that holds the files."
-    )
+    only = next(iter(there), "")
+    if len(there) == 1 and f"/{url}".endswith(f"/{only}"):
+        return _edition((only,), {})
+    whole = _best(_DATASET, there)
+    datasets = (whole,) if whole else _parts(there, url)
+    packs: dict[Pack, str] = {}
+    for pack, pack_stems in _PACK_STEMS.items():
+        # The ten files of v1 have autotags of their own; those of v2 may lie beside them.
+        in_order = pack_stems if whole else pack_stems[::-1]
+        files = [name for stem in in_order if (name := _best(stem, there))]
+        if files:
+            packs[pack] = files[0]
+    unused = _known(there).difference(datasets, packs.values())
+    return _edition(datasets, packs, tuple(sorted(unused)))
+
+
+def _parts(there: set[str], url: str) -> tuple[str, ...]:
+    """The ten files of v1."""
+    found = {stem: name for stem in _PARTS if (name := _best(stem, there))}
+    lacking = [stem for stem in _PARTS if stem not in found]
+    if len(lacking) == len(_PARTS):
+        listed = ", ".join(sorted(there)[:5]) or "nothing"
+        raise SourceMissing(
+            f"{url}: expected {_DATASET}.bz2 (or {_PARTS[0]}.bz2 to -9, or one of them as .tgz, "
+            f".gz, .zst, .tsv, .csv or .sql), found {listed}. "
+            "Check --source: it names the folder or prefix that holds the files, or one file."
+        )
+    if lacking:
+        suffix = next(name[len(stem) :] for stem, name in found.items())
+        raise SourceMissing(
+            f"{url}: of the ten dataset files of v1, "
+            f"{', '.join(stem + suffix for stem in lacking)} not found."
+        )
+    return tuple(found.values())
+
+
+def _best(stem: str, there: set[str]) -> str | None:
+    """The file of a stem in the packing that is preferred, if there is one."""
+    return next((stem + suffix for suffix in _SUFFIXES if stem + suffix in there), None)
+
+
+def _known(there: set[str]) -> set[str]:
+    """Files whose names are the dataset's, in any packing and edition."""
+    stems = (_DATASET, *_PARTS, _LINES, *chain.from_iterable(_PACK_STEMS.values()))
+    return {stem + suffix for stem in stems for suffix in _SUFFIXES} & there
 
 
 def _edition(
-    name: str, datasets: tuple[str, ...], packs: Mapping[Pack, str], there: set[str]
+    datasets: tuple[str, ...], packs: Mapping[Pack, str], unused: tuple[str, ...] = ()
 ) -> Edition:
-    found = {pack: file for pack, file in packs.items() if file in there}
-    # v2 carries the hash in the dataset: a pack of it is welcome, not missed.
-    expected = (pack for pack in packs if not (name == "v2" and pack is Pack.HASH))
-    return Edition(name, datasets, found, tuple(p.value for p in expected if p not in found))
+    """Name an edition by its files' names, as far as they tell it."""
+    if len(datasets) > 1:
+        name = "v1"
+    elif datasets[0].endswith(_SQLITE_SUFFIXES):
+        name = "sqlite"
+    elif datasets[0].endswith((".tgz", ".tar.gz")) or any(
+        file.startswith(_LINES) for file in unused
+    ):
+        name = "mmcommons"
+    else:
+        name = "v2"
+    return Edition(name, datasets, packs, _missing(name, packs), unused)
+
+
+def _missing(name: str, packs: Mapping[Pack, str]) -> tuple[str, ...]:
+    return tuple(pack.value for pack in _PACKS_OF[name] if pack not in packs)
 
 
 def columns_of(first_lines: list[bytes], file: str) -> tuple[str, ...]:
@@ -145,6 +290,12 @@ def columns_of(first_lines: list[bytes], file: str) -> tuple[str, ...]:
     columns = max(n_lines, key=lambda each: n_lines[each])
     if n_lines[columns]:
         return columns
+    lines = [line for line in first_lines if line]
+    if lines and all(b"\t" not in each and each.count(b",") > _MANY_COMMAS for each in lines):
+        raise SourceDamaged(
+            f"{file}: expected tabs between the columns, as the dataset has them whatever the "
+            "file's suffix, got commas. Convert the file: commas are data inside its columns."
+        )
     got = sorted({line.count(b"\t") + 1 for line in first_lines})
     raise SourceDamaged(
         f"{file}: expected lines of 25 columns (v2) or 23 (v1) with tabs between them, "

@@ -12,6 +12,8 @@ from yfcc.metadata.bzip2 import BlockPosition, RawBlock
 MAX_LINE_BYTES: Final = 4 << 20
 #: Of a line that is too long, so much is kept as evidence.
 KEPT_OF_LONG_LINE_BYTES: Final = 64 << 10
+#: A chunk ends with the block that brings it to this size.
+CHUNK_BYTES: Final = 4 << 20
 _SLICE_BYTES: Final = 1 << 20
 _FIRST_BLOCK: Final = BlockPosition(bit=32)
 
@@ -38,6 +40,25 @@ class Reject:
     byte_offset: int
     reason: str
     raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LinePlace:
+    """Where a line starts, and how to get there without reading what lies before.
+
+    Attributes
+    ----------
+    block : BlockPosition
+        The block that holds its first byte.
+    raw_offset : int
+        Of its first byte, in the decompressed file.
+    line_number : int
+        From 0.
+    """
+
+    block: BlockPosition
+    raw_offset: int
+    line_number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,30 +89,48 @@ class LineChunk:
     restart: BlockPosition
     long_line: Reject | None = None
 
+    @property
+    def place(self) -> LinePlace:
+        """Where its first line starts: reading again from there cuts the same chunks."""
+        return LinePlace(self.restart, self.raw_offset, self.first_line)
+
 
 def iter_line_chunks(
-    blocks: Iterable[RawBlock], file: str, *, chunk_bytes: int = 4 << 20
+    blocks: Iterable[RawBlock],
+    file: str,
+    *,
+    start: LinePlace | None = None,
+    chunk_bytes: int = CHUNK_BYTES,
 ) -> Iterator[LineChunk]:
     """Cut blocks into chunks of whole lines.
 
     Parameters
     ----------
     blocks : iterable of RawBlock
-        In order, from the start of the file.
+        In order, from the start of the file, or from the block of ``start``.
     file : str
+    start : LinePlace, optional
+        Of the first line that is wanted.
     chunk_bytes : int
         A chunk ends with the block that brings it to this size.
 
     Yields
     ------
     LineChunk
-        Every byte of the file is in exactly one chunk. A last line without a newline gets one.
+        Every byte from the start is in exactly one chunk. A last line without a newline gets one.
     """
     cutter = _Cutter(file, chunk_bytes)
+    if start:
+        cutter.n_lines, cutter.raw_offset = start.line_number, start.raw_offset
+    first_byte = start.raw_offset if start else 0
     for block in blocks:
         # A block of 900 kB can unfold to 46 MB: smaller slices bound what a line can hide.
-        for start in range(0, len(block.raw), _SLICE_BYTES):
-            yield from cutter.add(block.raw[start : start + _SLICE_BYTES], block.position)
+        # They lie where they lay without a start, so that the chunks are the same.
+        for begin in range(0, len(block.raw), _SLICE_BYTES):
+            n_before = max(first_byte - block.position.raw_offset - begin, 0)
+            if n_before < _SLICE_BYTES:
+                part = block.raw[begin + n_before : begin + _SLICE_BYTES]
+                yield from cutter.add(part, block.position)
     yield from cutter.finish()
 
 

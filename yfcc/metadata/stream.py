@@ -16,8 +16,16 @@ from yfcc.metadata.bzip2 import RawBlock
 from yfcc.metadata.columns import Rows
 from yfcc.metadata.dataset import parse_dataset
 from yfcc.metadata.layouts import COLUMNS_V2, columns_of
-from yfcc.metadata.lines import LineChunk, Reject, first_lines, iter_line_chunks
+from yfcc.metadata.lines import (
+    CHUNK_BYTES,
+    LineChunk,
+    LinePlace,
+    Reject,
+    first_lines,
+    iter_line_chunks,
+)
 from yfcc.metadata.source import Source, SourceObject
+from yfcc.metadata.source.landing import Landing
 from yfcc.metadata.unpack import iter_unpacked
 
 T = TypeVar("T")
@@ -36,6 +44,8 @@ class ParsedChunk:
     rejects : tuple of Reject
     n_lines : int
         ``len(rows) + len(rejects)``.
+    place : LinePlace
+        Of its first line.
     end_offset : int
         Decompressed bytes of the file up to here.
     n_compressed_bytes : int
@@ -45,6 +55,7 @@ class ParsedChunk:
     rows: Rows
     rejects: tuple[Reject, ...]
     n_lines: int
+    place: LinePlace
     end_offset: int
     n_compressed_bytes: int
 
@@ -64,19 +75,32 @@ class FileStream:
         Threads that decompress, shared by all files.
     n_blocks_ahead : int
         Decompressed blocks in flight; 900 kB each.
+    chunk_bytes : int
+        Of text parsed at a time.
+    start : LinePlace, optional
+        First line to read; without it the file's first.
+    landing : Landing, optional
+        Where a remote SQLite file lands to be read.
     """
 
     source: Source
     source_object: SourceObject
     executor: Executor
     n_blocks_ahead: int = 8
+    chunk_bytes: int = CHUNK_BYTES
+    start: LinePlace | None = None
+    landing: Landing | None = None
     n_compressed_bytes: int = 0
     columns: tuple[str, ...] | None = None
 
     def line_chunks(self, limit: int | None = None) -> Iterator[LineChunk]:
-        """The file's lines, or its first ``limit``."""
+        """The file's lines from the start, those of its first ``limit`` if there is one."""
         n_left = limit
-        for chunk in iter_line_chunks(self._blocks(), self.source_object.name):
+        if limit is not None and self.start:
+            n_left = limit - self.start.line_number
+        for chunk in iter_line_chunks(
+            self._blocks(), self.source_object.name, start=self.start, chunk_bytes=self.chunk_bytes
+        ):
             if n_left is None:
                 yield chunk
             else:
@@ -88,7 +112,12 @@ class FileStream:
 
     def _blocks(self) -> Iterator[RawBlock]:
         for block in iter_unpacked(
-            self.source, self.source_object, self.executor, ahead=self.n_blocks_ahead
+            self.source,
+            self.source_object,
+            self.executor,
+            ahead=self.n_blocks_ahead,
+            start=self.start.block if self.start else None,
+            landing=self.landing,
         ):
             self.n_compressed_bytes = block.after.bit // 8
             yield block
@@ -105,7 +134,8 @@ class FileStream:
         limit : int, optional
             Lines to read at most.
         expected : tuple of str, optional
-            Columns of the dataset's files before this one.
+            Columns of the dataset's files before this one, or of this one when its first lines
+            are not read.
 
         Raises
         ------
@@ -115,7 +145,7 @@ class FileStream:
         chunks = self.line_chunks(limit)
         leading = []
         columns = expected or COLUMNS_V2  # matters only if there is no line of sane length
-        for chunk in chunks:
+        for chunk in () if self.start else chunks:
             leading.append(chunk)
             if chunk.data:
                 telling = chunk.data.split(b"\n", _N_TELLING_LINES)[:_N_TELLING_LINES]
@@ -135,7 +165,9 @@ class FileStream:
         for chunk in chunks:
             rows, rejects = parse(chunk)
             end = chunk.raw_offset + len(chunk.data)
-            yield ParsedChunk(rows, tuple(rejects), chunk.n_lines, end, self.n_compressed_bytes)
+            yield ParsedChunk(
+                rows, tuple(rejects), chunk.n_lines, chunk.place, end, self.n_compressed_bytes
+            )
 
 
 _END: Final = object()

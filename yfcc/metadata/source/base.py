@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 
@@ -39,7 +40,7 @@ class Source(Protocol):
 
     @property
     def url(self) -> str:
-        """The place, as the user named it."""
+        """The place, as the user named it; the file, if it is one, once it was listed."""
 
     def list_objects(self) -> list[SourceObject]:
         """Files at the place, in order of their names.
@@ -60,6 +61,9 @@ class Source(Protocol):
         SourceError
             The file is missing, forbidden, or no longer the version that was listed.
         """
+
+    def local_path(self, source_object: SourceObject) -> Path | None:
+        """Where a file lies on this machine; None if it is elsewhere."""
 
     def close(self) -> None:
         """Let go of connections."""

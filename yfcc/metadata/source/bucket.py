@@ -1,9 +1,10 @@
-"""A prefix of an S3 bucket, read through boto3."""
+"""A prefix of an S3 bucket, or one object, read through boto3."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from yfcc.errors import (
@@ -46,28 +47,63 @@ class BucketAccess:
 
 
 class BucketSource:
-    """Objects below a prefix of a bucket.
+    """Objects below a prefix of a bucket, or one object.
 
     Parameters
     ----------
     bucket, prefix : str
-        ``s3://bucket/prefix``; a missing slash at the prefix's end is added.
+        ``s3://bucket/prefix``; a missing slash at the prefix's end is added, unless nothing lies
+        below it and it is itself an object's key.
     access : BucketAccess
     """
 
     def __init__(self, bucket: str, prefix: str, access: BucketAccess) -> None:
         self._bucket = bucket
         self._prefix = prefix.rstrip("/") + "/" if prefix else ""
+        self._key: str | None = None  # of the one object, once it is known to be one
         self._access = access
         self._client = _open_client(access)
 
     @property
     def url(self) -> str:
-        """The prefix, with its slash."""
-        return f"s3://{self._bucket}/{self._prefix}"
+        """The prefix, with its slash; or the one object, once it was listed."""
+        return f"s3://{self._bucket}/{self._key or self._prefix}"
 
     def list_objects(self) -> list[SourceObject]:
-        """Objects directly below the prefix."""
+        """Objects directly below the prefix, or the one object."""
+        try:
+            found = self._list_prefix()
+        except SourceForbidden:
+            # Who may not list may still be allowed to read the one object.
+            alone = self._describe_key()
+            if not alone:
+                raise
+            return [alone]
+        if found:
+            return found
+        alone = self._describe_key()
+        return [alone] if alone else []
+
+    def _describe_key(self) -> SourceObject | None:
+        """The object whose key is the prefix itself, if there is one that may be read."""
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+        key = self._prefix.rstrip("/")
+        if not key:
+            return None
+        try:
+            head = self._client.head_object(Bucket=self._bucket, Key=key)
+        except (BotoCoreError, ClientError, OSError):
+            return None  # what the list said is said again
+        self._key = key
+        return SourceObject(
+            key.rsplit("/", 1)[-1],
+            f"s3://{self._bucket}/{key}",
+            head["ContentLength"],
+            head["ETag"],
+        )
+
+    def _list_prefix(self) -> list[SourceObject]:
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket, Prefix=self._prefix, Delimiter="/"
         )
@@ -114,6 +150,9 @@ class BucketSource:
             body.close()
         if received != n_bytes:
             raise CutBodyError(f"{received:,} of {n_bytes:,} bytes arrived")
+
+    def local_path(self, source_object: SourceObject) -> Path | None:
+        """Nowhere."""
 
     def close(self) -> None:
         """Let go of connections."""

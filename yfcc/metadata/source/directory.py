@@ -1,4 +1,4 @@
-"""A directory of metadata files."""
+"""A directory of metadata files, or one file."""
 
 from __future__ import annotations
 
@@ -14,37 +14,41 @@ _PIECE_BYTES: Final = 1 << 20
 
 
 class DirectorySource:
-    """Files in a local directory.
+    """Files in a local directory, or one file.
 
     Parameters
     ----------
-    directory : Path
-        Holds the files themselves, not folders of them.
+    path : Path
+        Holds the files themselves, not folders of them; or is one.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
+    def __init__(self, path: Path) -> None:
+        self._path = path
 
     @property
     def url(self) -> str:
-        """The directory."""
-        return str(self._directory)
+        """The directory or the file."""
+        return str(self._path)
 
     def list_objects(self) -> list[SourceObject]:
-        """Files of the directory."""
+        """Files of the directory, or the one file."""
         try:
-            paths = sorted(path for path in self._directory.iterdir() if path.is_file())
+            if self._path.is_file():
+                return [_described(self._path)]
+            paths = sorted(path for path in self._path.iterdir() if path.is_file())
             return [_described(path) for path in paths]
         except FileNotFoundError as error:
-            raise SourceMissing(f"{self._directory}: no such directory. Check --source.") from error
+            raise SourceMissing(
+                f"{self._path}: no such directory or file. Check --source."
+            ) from error
         except NotADirectoryError as error:
             raise SourceMissing(
-                f"{self._directory}: expected a directory with the metadata files, got a file. "
-                "Name the directory that holds it."
+                f"{self._path}: expected a directory with the metadata files or one of them, got "
+                "neither. Check --source."
             ) from error
         except PermissionError as error:
             raise SourceForbidden(
-                f"{self._directory}: not allowed to read it. Check its permissions."
+                f"{self._path}: not allowed to read it. Check its permissions."
             ) from error
 
     def read_range(self, source_object: SourceObject, start: int, n_bytes: int) -> Iterator[bytes]:
@@ -74,6 +78,10 @@ class DirectorySource:
             raise SourceError(
                 f"{path}: cannot be read near byte {start:,}: {error.strerror}. Check the disk."
             ) from error
+
+    def local_path(self, source_object: SourceObject) -> Path | None:
+        """The file."""
+        return Path(source_object.url)
 
     def close(self) -> None:
         """Nothing is held between calls."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from yfcc import __version__
 from yfcc.errors import (
@@ -26,20 +28,21 @@ _PAUSES_S: Final = (0.2, 0.5, 1.0, 2.0)  # between attempts at a file's headers
 
 
 class WebSource:
-    """Files below an address; a web server lists nothing, so names are tried.
+    """Files below an address, or one; a web server lists nothing, so names are tried.
 
     Parameters
     ----------
     url : str
-        ``https://…/`` of the folder.
-    names : list of str
-        Files that may be there.
+        ``https://…/`` of the folder, or of a file.
+    names : tuple of tuples of str
+        Files that may be in the folder: the first of these sets of which any is there. None if
+        the address is a file's.
     """
 
-    def __init__(self, url: str, names: list[str]) -> None:
+    def __init__(self, url: str, names: tuple[tuple[str, ...], ...]) -> None:
         import requests  # noqa: PLC0415 - 0.1 s that --help need not pay
 
-        self._url = url.rstrip("/") + "/"
+        self._url = url.rstrip("/") + "/" if names else url
         self._names = names
         self._session = requests.Session()
         self._session.trust_env = False  # neither proxies nor .netrc, unasked
@@ -49,28 +52,40 @@ class WebSource:
 
     @property
     def url(self) -> str:
-        """The address, with its slash."""
-        return self._url
+        """The address, of a folder with its slash; of a file without what was asked with it."""
+        return self._url if self._names else urlsplit(self._url)._replace(query="").geturl()
 
     def list_objects(self) -> list[SourceObject]:
-        """Those of the names that are there."""
-        described = [self._describe(name) for name in self._names]
-        found = [each for each in described if isinstance(each, SourceObject)]
-        # S3 over plain HTTPS answers 403 for a missing name; alone it means what it says.
-        forbidden = [each for each in described if isinstance(each, SourceForbidden)]
-        if forbidden and not found:
-            raise forbidden[0]
-        if not found:
-            raise SourceMissing(
-                f"{self._url}: none of the dataset's file names is there "
-                f"(tried {self._names[0]} and {len(self._names) - 1} more). Check --source."
-            )
-        return sorted(found, key=lambda each: each.name)
+        """Those of the names that are there, or the one file."""
+        if not self._names:
+            return [self._describe_file()]
+        for names in self._names:
+            described = [self._describe(name, self._url + name) for name in names]
+            found = [each for each in described if isinstance(each, SourceObject)]
+            if found:
+                return sorted(found, key=lambda each: each.name)
+            # S3 over plain HTTPS answers 403 for a missing name; alone it means what it says.
+            forbidden = [each for each in described if isinstance(each, SourceForbidden)]
+            if forbidden:
+                raise forbidden[0]
+        raise SourceMissing(
+            f"{self._url}: none of the dataset's file names is there (tried {self._names[0][0]} "
+            f"and {sum(map(len, self._names)) - 1} more). Check --source."
+        )
 
-    def _describe(self, name: str) -> SourceObject | SourceForbidden | None:
+    def _describe_file(self) -> SourceObject:
+        """The file that the address names."""
+        name = urlsplit(self._url).path.rsplit("/", 1)[-1]
+        found = self._describe(name, self.url)
+        if isinstance(found, SourceForbidden):
+            raise found
+        if not found:
+            raise SourceMissing(f"{self.url}: no such file. Check --source.")
+        return found
+
+    def _describe(self, name: str, url: str) -> SourceObject | SourceForbidden | None:
         """Size and version of a file; None where there is none."""
-        url = self._url + name
-        reply = self._head(url)
+        reply = self._head(self._address(url))
         if reply.status_code in (404, 410):
             return None
         if reply.status_code in (401, 403):
@@ -83,6 +98,10 @@ class WebSource:
             )
         etag = reply.headers.get("ETag") or reply.headers.get("Last-Modified") or f"size-{length}"
         return SourceObject(name, url, int(length), etag)
+
+    def _address(self, url: str) -> str:
+        """What to ask for: a file's query may be a signature, which no message or record shows."""
+        return url if self._names else self._url
 
     def _head(self, url: str) -> requests.Response:
         """Headers of a file; a busy server is asked again."""
@@ -113,7 +132,7 @@ class WebSource:
             headers["If-Match"] = source_object.etag
         try:
             with self._session.get(
-                source_object.url, headers=headers, stream=True, timeout=_TIMEOUTS_S
+                self._address(source_object.url), headers=headers, stream=True, timeout=_TIMEOUTS_S
             ) as reply:
                 _check_part(reply, source_object, start, n_bytes)
                 received = 0
@@ -125,6 +144,9 @@ class WebSource:
             raise CutBodyError(f"{type(error).__name__}: {error}") from error
         if received != n_bytes:
             raise CutBodyError(f"{received:,} of {n_bytes:,} bytes arrived")
+
+    def local_path(self, source_object: SourceObject) -> Path | None:
+        """Nowhere."""
 
     def close(self) -> None:
         """Let go of connections."""

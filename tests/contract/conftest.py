@@ -1,0 +1,62 @@
+"""The object stores that the contracts are checked against, each started once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.object_stores import ObjectStore, running_store
+from tests.fakes.radosgw import HOW_TO_INSTALL, IS_REQUIRED, missing_programs
+from yfcc.demo.sample import write_sample
+from yfcc.demo.serve import EmbeddedServers
+
+FindStore = Callable[[str], ObjectStore]
+Embedded = tuple[Path, tuple[str, int]]
+
+
+def pytest_configure() -> None:
+    """A run that was asked to try a real S3 server never passes without one."""
+    if IS_REQUIRED and (missing := missing_programs()):
+        raise pytest.UsageError(
+            f"a real S3 server is to be tested, and {', '.join(missing)} are not installed. "
+            f"On Debian, as root: {HOW_TO_INSTALL}"
+        )
+
+
+@pytest.fixture(scope="session")
+def find_store() -> Iterator[FindStore]:
+    """A running object store by its name, started when it is first asked for."""
+    running: dict[str, ObjectStore] = {}
+    with ExitStack() as stack:
+
+        def find(name: str) -> ObjectStore:
+            if name not in running:
+                running[name] = stack.enter_context(running_store(name))
+            return running[name]
+
+        yield find
+
+
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
+    """Where the embedded server's buckets lie, and its address."""
+    directory = tmp_path_factory.mktemp("embedded")
+    write_sample(directory, 10, seed=1)
+    with EmbeddedServers(directory) as servers:
+        host, _, port = servers.s3_endpoint.removeprefix("http://").partition(":")
+        yield directory / "buckets", (host, int(port))
+
+
+@pytest.fixture
+def no_aws_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither credentials nor proxies of the machine that runs the tests."""
+    for name in list(os.environ):
+        if name.upper().startswith("AWS_") or name.upper().endswith("_PROXY"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")

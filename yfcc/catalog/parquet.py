@@ -1,0 +1,85 @@
+"""The selected items as Arrow, in types that every reader of Parquet knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import duckdb
+import pyarrow as pa
+
+from yfcc.catalog.reader import Catalog, check_condition
+from yfcc.catalog.select import Selection
+from yfcc.errors import UsageError
+
+#: Text columns with few values. Numbers are none: from a directory's name pyarrow reads them as
+#: 32 bits wide and then refuses the column of 16 bits in the file.
+PARTITION_COLUMNS: Final = ("license", "media_kind", "extension")
+#: A time zone of its own tells readers that the moment is UTC, not somebody's local time.
+_COLUMNS: Final = "* REPLACE (date_uploaded AT TIME ZONE 'UTC' AS date_uploaded)"
+#: What `ingests` says without naming folders of this machine.
+_PROVENANCE: Final = (
+    "file, pack, edition, etag, n_bytes, n_lines, n_joined, n_orphans, n_rejected, row_limit, "
+    "yfcc_version"
+)
+
+PartitionKey = tuple[str | None, ...]
+
+
+def count_by_partition(
+    catalog: Catalog, selection: Selection, columns: Sequence[str]
+) -> dict[PartitionKey, int]:
+    """Selected items by the values of some columns, in the order of the values.
+
+    Returns
+    -------
+    dict
+        No key for values that no selected item has.
+
+    Raises
+    ------
+    UsageError
+        The selection cannot be computed.
+    """
+    if selection.where:
+        check_condition(catalog.connection, selection.where)
+    keys = "".join(f"{column}, " for column in columns)
+    query = f"SELECT {keys}count(*) FROM items WHERE {selection.sql()}"
+    if columns:
+        query += " GROUP BY ALL ORDER BY ALL"
+    try:
+        rows = catalog.connection.execute(query).fetchall()
+    except (duckdb.ProgrammingError, duckdb.DataError) as error:
+        raise UsageError(f"the selection cannot be computed: {str(error).strip()}") from error
+    return {tuple(row[:-1]): row[-1] for row in rows if row[-1]}
+
+
+@contextmanager
+def open_items(
+    catalog: Catalog, selection: Selection, batch_rows: int
+) -> Iterator[pa.RecordBatchReader]:
+    """Stream the selected items in the dataset's order, with every column of ``items``.
+
+    ``date_uploaded`` is in UTC, ``date_taken`` without a zone. The builder wrote the rows by line
+    number and DuckDB keeps that order, so nothing is sorted here.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    selection : Selection
+        As :func:`count_by_partition` took it: what is wrong with it shows there.
+    batch_rows : int
+        Rows of a batch, at most.
+    """
+    with catalog.connection.cursor() as cursor:
+        cursor.execute("SET TimeZone = 'UTC'")
+        query = f"SELECT {_COLUMNS} FROM items WHERE {selection.sql()}"
+        yield cursor.sql(query).to_arrow_reader(batch_rows)
+
+
+def read_provenance(catalog: Catalog) -> list[dict[str, Any]]:
+    """What the catalog was built from: a dict a metadata file."""
+    answer = catalog.connection.execute(f"SELECT {_PROVENANCE} FROM ingests ORDER BY file")
+    rows = answer.fetchall()
+    return [dict(zip(_PROVENANCE.split(", "), row, strict=True)) for row in rows]

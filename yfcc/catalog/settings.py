@@ -1,0 +1,87 @@
+"""What a build is asked for, and what it tells when it is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from yfcc.catalog.counts import FileCounts
+from yfcc.catalog.windows import WINDOW_ROWS
+from yfcc.metadata.lines import CHUNK_BYTES
+
+#: Rows of one transaction: a DuckDB row group, which goes to the file as it is, written once.
+BATCH_ROWS: Final = 122_880
+#: Rows of a pack held beyond a window to look for its ids.
+SLACK_ROWS: Final = 120_000
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSizes:
+    """Memory, and how much work a kill can cost; another choice makes no other catalog.
+
+    Attributes
+    ----------
+    batch_rows : int
+        Items of a transaction, at least.
+    window_rows : int
+        Items joined at a time.
+    slack_rows : int
+        Rows of a pack held beyond a window.
+    chunk_bytes : int
+        Of text parsed at a time.
+    """
+
+    batch_rows: int = BATCH_ROWS
+    window_rows: int = WINDOW_ROWS
+    slack_rows: int = SLACK_ROWS
+    chunk_bytes: int = CHUNK_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSettings:
+    """How a catalog is built.
+
+    Attributes
+    ----------
+    catalog : Path
+        Where it goes; replaced if it is there.
+    limit : int, optional
+        Lines of the dataset to read.
+    memory_bytes : int
+        For the whole process, about; DuckDB gets two fifths of it.
+    max_rejects : int, optional
+        None: 1,000 and 1 % of the lines.
+    is_restart : bool
+        Start over even if an interrupted build lies there.
+    sizes : BuildSizes
+    """
+
+    catalog: Path
+    limit: int | None = None
+    memory_bytes: int = 1_500_000_000
+    max_rejects: int | None = None
+    is_restart: bool = False
+    sizes: BuildSizes = BuildSizes()
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSummary:
+    """What a build did.
+
+    Attributes
+    ----------
+    catalog : Path
+    edition : str
+    missing : tuple of str
+        Packs that the source lacks.
+    n_items : int
+    counts : dict of str to FileCounts
+        By file name.
+    """
+
+    catalog: Path
+    edition: str
+    missing: tuple[str, ...]
+    n_items: int
+    counts: dict[str, FileCounts]

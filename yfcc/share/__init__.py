@@ -1,0 +1,1 @@
+"""What leaves the mirror and the catalog, one module a form."""

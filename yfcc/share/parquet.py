@@ -1,0 +1,285 @@
+"""The selected items as partitioned Parquet, for polars, Spark, Trino and the like.
+
+One scan of the catalog comes from DuckDB as Arrow, is split by partition, and each partition's
+rows wait on disk until they fill a row group, which pyarrow writes. Measured with 2,000,000 items
+on two cores, DuckDB allowed 300 MB here and 800 MB in the other two:
+
+===================================  =======  =====  =======
+way                                  seconds  CPU s  peak MB
+===================================  =======  =====  =======
+this                                      25     25      780
+``COPY``, once a partition                28     32      930
+``COPY … (PARTITION_BY …)``               59    109     1080
+===================================  =======  =====  =======
+
+``PARTITION_BY`` lost the order of the rows, and with smaller buffers ran out of its memory; a
+``COPY`` a partition scans the catalog once for each. :func:`pyarrow.dataset.write_dataset` leaves
+the partition columns out of the files, where some readers then miss them. Rows that wait in memory
+for their row groups were as quick, with 1,180 MB and row groups a third of the size.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from yfcc import __version__
+from yfcc.catalog.connection import Limits
+from yfcc.catalog.parquet import (
+    PARTITION_COLUMNS,
+    PartitionKey,
+    count_by_partition,
+    open_items,
+    read_provenance,
+)
+from yfcc.catalog.reader import Catalog
+from yfcc.catalog.select import Selection
+from yfcc.errors import UsageError, VerifyError
+from yfcc.share.parquet_files import ExportedFile, PartitionedWriter, split_by_partition
+from yfcc.share.target import MANIFEST_NAME, Target, open_target, writing_errors
+
+_BATCH_ROWS: Final = 8_192
+#: Each holds an open file and about a megabyte.
+_MAX_PARTITIONS: Final = 200
+#: The writer of row groups is one thread: more than a few readers would only hold memory.
+_LIMITS: Final = Limits("300MB", 2)
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetRequest:
+    """What to export, and where to.
+
+    Attributes
+    ----------
+    catalog : Path
+    out : str
+        A directory or ``s3://bucket/prefix``.
+    selection : Selection
+    partition_by : tuple of str
+        Some of ``PARTITION_COLUMNS``, outermost first; none: one directory.
+    file_rows : int
+        Rows of a file, at most.
+    is_overwriting : bool
+        Whether an export that is already there is replaced.
+    """
+
+    catalog: Path
+    out: str
+    selection: Selection
+    partition_by: tuple[str, ...] = ("license",)
+    file_rows: int = 1_000_000
+    is_overwriting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetSummary:
+    """What an export did.
+
+    Attributes
+    ----------
+    out : str
+    n_rows, n_bytes : int
+    partition_by : tuple of str
+    files : tuple of ExportedFile
+    """
+
+    out: str
+    n_rows: int
+    n_bytes: int
+    partition_by: tuple[str, ...]
+    files: tuple[ExportedFile, ...]
+
+
+@dataclass(slots=True)
+class ExportCounts:
+    """How far an export is, as a display asks for it."""
+
+    n_selected: int
+    n_exported: int = 0
+    n_bytes: int = 0
+    started_s: float = field(default_factory=monotonic)
+
+    @property
+    def outcomes(self) -> dict[str, int]:
+        """Items read so far."""
+        return {"exported": self.n_exported}
+
+    @property
+    def not_yet_tried(self) -> int:
+        """Items still to come."""
+        return self.n_selected - self.n_exported
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the export began."""
+        return monotonic() - self.started_s
+
+
+def parse_partition_columns(text: str) -> tuple[str, ...]:
+    """Columns of ``license,media_kind``; of ``none``, none.
+
+    Raises
+    ------
+    UsageError
+        A column that is not one to partition by, or one named twice.
+
+    Examples
+    --------
+    >>> parse_partition_columns("license, media_kind")
+    ('license', 'media_kind')
+    """
+    columns = tuple(name.strip() for name in text.split(",") if name.strip())
+    if columns == ("none",):
+        return ()
+    valid = ", ".join(PARTITION_COLUMNS)
+    for column in columns:
+        if column not in PARTITION_COLUMNS or columns.count(column) > 1:
+            raise UsageError(
+                f"--partition-by {text}: expected some of {valid}, each once, or none; "
+                f"got {column}."
+            )
+    if not columns:
+        raise UsageError(f"--partition-by: expected some of {valid}, or none.")
+    return columns
+
+
+def export_parquet(
+    request: ParquetRequest, show: Callable[[ExportCounts], object] = lambda _: None
+) -> ParquetSummary:
+    """Write the selected items as partitioned Parquet.
+
+    Raises
+    ------
+    UsageError
+        The selection cannot be computed, or the target may not be replaced.
+    SourceError
+        There is no catalog.
+    LockedError
+        Another export to the same directory is at work.
+    TargetError
+        The target cannot be written; nothing was published.
+    VerifyError
+        The files read back are not what was written.
+    """
+    started_at = datetime.now(UTC)
+    with Catalog(request.catalog, _LIMITS) as catalog:
+        expected = count_by_partition(catalog, request.selection, request.partition_by)
+        if len(expected) > _MAX_PARTITIONS:
+            raise UsageError(
+                f"--partition-by {','.join(request.partition_by)}: the selected items have "
+                f"{len(expected):,} partitions, at most {_MAX_PARTITIONS} are possible. "
+                "Name fewer columns."
+            )
+        target = open_target(
+            request.out, secrets.token_hex(6), is_overwriting=request.is_overwriting
+        )
+        with target, writing_errors(request.out):
+            counts = ExportCounts(sum(expected.values()))
+            schema, files = _write_files(request, catalog, target, counts, show)
+            _check_files(target, files, schema, expected)
+            document = _manifest(request, catalog, target, schema, files)
+            document["started_at"] = started_at.isoformat()
+            document["finished_at"] = datetime.now(UTC).isoformat()
+            target.publish(document)
+    n_bytes = sum(file.n_bytes for file in files)
+    return ParquetSummary(
+        request.out, counts.n_selected, n_bytes, request.partition_by, tuple(files)
+    )
+
+
+def _write_files(
+    request: ParquetRequest,
+    catalog: Catalog,
+    target: Target,
+    counts: ExportCounts,
+    show: Callable[[ExportCounts], object],
+) -> tuple[pa.Schema, list[ExportedFile]]:
+    with ExitStack() as stack:
+        reader = stack.enter_context(open_items(catalog, request.selection, _BATCH_ROWS))
+        scratch = Path(stack.enter_context(target.open_scratch()))
+        writer = PartitionedWriter(
+            target, reader.schema, request.partition_by, request.file_rows, scratch
+        )
+        stack.callback(writer.abandon)
+        for batch in reader:
+            for key, rows in split_by_partition(batch, request.partition_by):
+                writer.add(key, rows)
+            counts.n_exported += len(batch)
+            counts.n_bytes = writer.n_bytes
+            show(counts)
+        if not counts.n_selected:
+            # A file without rows tells the columns, in no partition.
+            writer.add_empty()
+        return reader.schema, writer.finish()
+
+
+def _check_files(
+    target: Target,
+    files: list[ExportedFile],
+    schema: pa.Schema,
+    expected: dict[PartitionKey, int],
+) -> None:
+    """Read the end of every file again: rows of each partition as selected, columns as meant."""
+    found: dict[PartitionKey, int] = {}
+    for file in files:
+        with target.open_source(file.path) as stream:
+            parquet = pq.ParquetFile(stream)
+            n_rows, names = parquet.metadata.num_rows, parquet.schema_arrow.names
+        if n_rows != file.n_rows or names != schema.names:
+            raise VerifyError(
+                f"{file.path}: expected {file.n_rows:,} rows of {len(schema.names)} columns, read "
+                f"{n_rows:,} of {len(names)}. Nothing was published; run again."
+            )
+        key = tuple(file.partition.values())
+        found[key] = found.get(key, 0) + n_rows
+    if {key: n for key, n in found.items() if n} != expected:
+        raise VerifyError(
+            f"expected rows by partition {expected}, read {found}. Nothing was published; "
+            "run again."
+        )
+
+
+def _manifest(
+    request: ParquetRequest,
+    catalog: Catalog,
+    target: Target,
+    schema: pa.Schema,
+    files: list[ExportedFile],
+) -> dict[str, Any]:
+    selection = request.selection
+    return {
+        "schema_version": 1,
+        "form": "parquet",
+        "export_id": target.export_id,
+        "yfcc_version": __version__,
+        "catalog": {"fingerprint": catalog.fingerprint(), "ingests": read_provenance(catalog)},
+        "selection": {"sql": selection.sql(), "flags": selection.conditions()},
+        "n_rows": sum(file.n_rows for file in files),
+        "partition_by": list(request.partition_by),
+        "columns": {column.name: str(column.type) for column in schema},
+        "files": [_described(file) for file in files],
+    }
+
+
+def _described(file: ExportedFile) -> dict[str, Any]:
+    return {
+        "path": file.path,
+        "n_rows": file.n_rows,
+        "n_bytes": file.n_bytes,
+        "sha256": file.sha256,
+        "partition": dict(file.partition),
+    }
+
+
+def manifest_path(out: str) -> str:
+    """Where the manifest of an export lies."""
+    return f"{out.rstrip('/')}/{MANIFEST_NAME}"
