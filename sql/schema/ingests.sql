@@ -14,6 +14,7 @@ CREATE TABLE ingests (
     n_joined     BIGINT NOT NULL,        -- items, for the dataset
     n_orphans    BIGINT NOT NULL,
     n_rejected   BIGINT NOT NULL,
+    n_hash_mismatches BIGINT NOT NULL,   -- hashes that are not the hash of their download URL
     row_limit    BIGINT,                 -- --limit, if one was given
     n_shards     INTEGER NOT NULL,
     started_at   TIMESTAMP NOT NULL,     -- UTC

@@ -877,3 +877,30 @@ def test_a_large_edition_in_several_windows_adds_up(source, catalog):
     ]
     assert column(catalog, "SELECT count(autotags) FROM items") == [n_items]
     check_adds_up(catalog)
+
+
+def test_hashes_that_are_not_those_of_their_url_are_kept_and_counted(source, catalog):
+    lines = lines_v2(IDS)
+    lines[3] = line_v2(IDS[3], 3, photo_hash="0123456789abcdef")
+    lines[5] = line_v2(IDS[5], 5, download_url="http://farm1.staticflickr.com/2/other.jpg")
+    lines[7] = line_v2(IDS[7], 7, photo_hash="")
+    build(write_files(source, edition_v2(lines)), catalog)
+    query = "SELECT n_hash_mismatches FROM ingests WHERE pack = 'dataset'"
+    assert column(catalog, query) == [2]
+    hashes = column(catalog, "SELECT photo_hash FROM items ORDER BY line_number")
+    assert hashes[3] == "0123456789abcdef"
+    assert hashes[7] == hash_of(f"http://farm1.staticflickr.com/2/{IDS[7]}_0123456789.jpg")
+
+
+def test_a_hash_pack_is_checked_too(source, catalog):
+    parts = [[line_v1(photo_id)] for photo_id in IDS]
+    right = [
+        pack_line(i, hash_of(f"http://farm1.staticflickr.com/2/{i}_0123456789.jpg")) for i in IDS
+    ]
+    wrong = [pack_line(IDS[0], "0123456789abcdef"), *right[1:-1]]
+    build(write_files(source, edition_v1(parts, wrong)), catalog)
+    query = "SELECT pack, n_hash_mismatches FROM ingests WHERE n_hash_mismatches > 0"
+    assert ask(catalog, query) == [("hash", 1)]
+    hashes = column(catalog, "SELECT photo_hash FROM items ORDER BY line_number")
+    assert hashes[0] == "0123456789abcdef"
+    assert hashes[-1] == right[-1].split(b"\t")[1].decode()  # the pack lacks it: computed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from tests.fakes.rows import hash_of
-from yfcc.metadata.hashes import check_hashes, fill_hashes, photo_hash_of
+from yfcc.metadata.hashes import check_hashes, photo_hash_of
 
 
 def test_the_hash_is_the_md5_of_the_url_without_leading_zeros() -> None:
@@ -18,7 +18,7 @@ def test_the_hash_is_the_md5_of_the_url_without_leading_zeros() -> None:
 def test_only_what_is_missing_is_computed() -> None:
     hashes = pa.chunked_array([["kept", None], [None, None]], pa.string())
     urls = pa.chunked_array([["a"], ["b", "c", None]], pa.string())
-    filled = fill_hashes(hashes, urls).to_pylist()
+    filled = check_hashes(hashes, urls)[0].to_pylist()
     assert filled == ["kept", hash_of("b"), hash_of("c"), None]
 
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 from pyroaring import BitMap64
 
 from yfcc.metadata.columns import Rows
+from yfcc.metadata.kernels import compiled
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,15 +178,13 @@ class PackCursor:
         again = self._given_up & BitMap64(ids.astype(np.uint64))
         row_of[np.isin(ids, np.fromiter(again, np.int64, len(again)))] = -1
         is_found = row_of >= 0
-        index = pa.array(np.where(is_found, row_of, 0), mask=~is_found)
-        values = pool.table["value"].combine_chunks().take(index)
+        values = _taken(pool.table["value"], row_of)
         late = self._sort_rest(pool, row_of[is_found], n_passed)
         # A pack in another order finds nothing: stop looking, join all of it at the end.
         self._is_unordered = len(ids) >= 1000 and bool(is_found.mean() < 0.01)
         if self._is_unordered:
             late += tuple(part for part in self._passed if len(part))
             self._passed = []
-        values = values if isinstance(values, pa.ChunkedArray) else pa.chunked_array([values])
         return Aligned(values, is_found, late)
 
     def _sort_rest(
@@ -211,9 +210,46 @@ def ids_of(rows: Rows) -> npt.NDArray[np.int64]:
     return ids
 
 
+def _taken(values: pa.ChunkedArray, row_of: npt.NDArray[np.int64]) -> pa.ChunkedArray:
+    """Values of some rows, null where a row is -1."""
+    is_found = row_of >= 0
+    if not is_found.any():
+        return pa.chunked_array([pa.nulls(len(row_of), values.type)])
+    # Mostly they lie close together in a pool many times their number: only that part is copied.
+    first = int(row_of[is_found].min())
+    part = values.slice(first, int(row_of.max()) + 1 - first).combine_chunks()
+    index = pa.array(np.where(is_found, row_of - first, 0), mask=~is_found)
+    taken = part.take(index)
+    return taken if isinstance(taken, pa.ChunkedArray) else pa.chunked_array([taken])
+
+
+@compiled
 def _first_row_of(ids: npt.NDArray[np.int64], pool: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """For each id the first row of the pool that has it, or -1."""
-    order = np.argsort(pool, kind="stable")
-    at = np.minimum(np.searchsorted(pool, ids, sorter=order), len(pool) - 1)
-    rows = order[at]
-    return np.where(pool[rows] == ids, rows, -1)
+    """For each id, all different, the first row of the pool that has it, or -1."""
+    n_slots = 64
+    while n_slots < 4 * len(ids):
+        n_slots *= 2
+    slots = np.full(n_slots, -1, np.int64)
+    for place in range(len(ids)):
+        slot = _slot_of(ids[place], n_slots)
+        while slots[slot] >= 0:
+            slot = (slot + 1) & (n_slots - 1)
+        slots[slot] = place
+    rows = np.full(len(ids), -1, np.int64)
+    for row in range(len(pool)):
+        slot = _slot_of(pool[row], n_slots)
+        while slots[slot] >= 0:
+            place = slots[slot]
+            if ids[place] == pool[row]:
+                if rows[place] < 0:
+                    rows[place] = row
+                break
+            slot = (slot + 1) & (n_slots - 1)
+    return rows
+
+
+@compiled
+def _slot_of(photo_id: int, n_slots: int) -> int:
+    """Where in a hash table an id is looked for first (Fibonacci hashing)."""
+    mixed = np.uint64(photo_id) * np.uint64(0x9E3779B97F4A7C15)
+    return np.int64(mixed >> np.uint64(32)) & (n_slots - 1)

@@ -46,7 +46,7 @@ from yfcc.catalog.windows import (
 from yfcc.catalog.writer import PACK_COLUMN, CatalogWriter, IngestRecord
 from yfcc.errors import SourceDamaged, UsageError
 from yfcc.metadata.columns import Rows
-from yfcc.metadata.hashes import fill_hashes
+from yfcc.metadata.hashes import check_hashes
 from yfcc.metadata.layouts import Pack, find_edition
 from yfcc.metadata.packs import VALUE_KINDS
 from yfcc.metadata.source import Source
@@ -265,9 +265,7 @@ class _Build:
                 self.journal.keep("missed", pack, missed)
             for rows in aligned.late:
                 self._keep_late(pack, rows)
-        if Pack.HASH not in cursors:
-            there = columns.get("photo_hash", pa.nulls(len(window.rows), pa.string()))
-            columns["photo_hash"] = fill_hashes(there, columns["download_url"])
+        self._check_hashes(window.file, columns)
         self.writer.insert_items(columns)
         rejects = self.intake.unrecorded(window.rejects)
         self.writer.insert_rejects(rejects)
@@ -275,6 +273,13 @@ class _Build:
         for reject in duplicates:
             self.tally.files[reject.file].n_joined -= 1
         self.tally.add_rejects(duplicates)
+
+    def _check_hashes(self, file: str, columns: dict[str, pa.ChunkedArray]) -> None:
+        """Check the hashes, and compute those that the edition lacks."""
+        pack = self.inputs.edition.packs.get(Pack.HASH)
+        there = columns.get("photo_hash", pa.nulls(len(columns["photo_id"]), pa.string()))
+        columns["photo_hash"], n_mismatches = check_hashes(there, columns["download_url"])
+        self.tally.files[pack or file].n_hash_mismatches += n_mismatches
 
     def _keep_late(self, pack: Pack, rows: Rows) -> None:
         if len(rows):
@@ -366,6 +371,7 @@ class _Build:
             n_joined=counts.n_joined,
             n_orphans=counts.n_orphans,
             n_rejected=counts.n_rejected,
+            n_hash_mismatches=counts.n_hash_mismatches,
             row_limit=self.settings.limit,
             n_shards=N_SHARDS,
             started_at=self.started_at,

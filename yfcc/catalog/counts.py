@@ -17,13 +17,14 @@ _MAX_REJECTED_SHARE: Final = 0.01
 
 @dataclass(slots=True)
 class FileCounts:
-    """What became of the lines of one file."""
+    """What became of the lines of one file, and how many hashes in it are wrong."""
 
     n_joined: int = 0
     n_orphans: int = 0
     n_rejected: int = 0
     n_lines: int = 0
     n_raw_bytes: int = 0
+    n_hash_mismatches: int = 0
 
 
 @dataclass(slots=True)

@@ -46,11 +46,6 @@ def photo_hash_of(download_url: str) -> str:
     return "".join([_HEX[byte] for byte in digest])
 
 
-def fill_hashes(hashes: pa.ChunkedArray, download_urls: pa.ChunkedArray) -> pa.StringArray:
-    """Hashes with those that are null computed."""
-    return check_hashes(hashes, download_urls)[0]
-
-
 def check_hashes(
     hashes: pa.Array | pa.ChunkedArray, download_urls: pa.Array | pa.ChunkedArray
 ) -> tuple[pa.StringArray, int]:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from yfcc.metadata.bzip2 import iter_blocks
 from yfcc.metadata.dataset import parse_dataset
-from yfcc.metadata.hashes import fill_hashes
+from yfcc.metadata.hashes import check_hashes
 from yfcc.metadata.layouts import COLUMNS_V2, Pack
 from yfcc.metadata.lines import LineChunk, iter_line_chunks
 from yfcc.metadata.packs import parse_pack
@@ -42,7 +42,7 @@ def _parse(chunk: LineChunk, pack: Pack | None) -> None:
         parse_pack(chunk, pack)
         return
     rows, _ = parse_dataset(chunk, COLUMNS_V2)
-    fill_hashes(rows.table["photo_hash"], rows.table["download_url"])
+    check_hashes(rows.table["photo_hash"], rows.table["download_url"])
 
 
 if __name__ == "__main__":
