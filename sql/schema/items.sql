@@ -11,8 +11,9 @@ CREATE TABLE items (
     date_taken      TIMESTAMP,           -- the camera's local time; NULL where it is unknown
     date_uploaded   TIMESTAMP,           -- UTC
     capture_device  VARCHAR,             -- decoded
-    title           VARCHAR,             -- decoded
-    -- Prose is the one column that a general compressor makes much smaller: a sixth of the file.
+    -- zstd makes text that hardly recurs smaller than DuckDB's own choice, and in less time:
+    -- for descriptions alone that is a sixth of the file.
+    title           VARCHAR USING COMPRESSION zstd, -- decoded
     description     VARCHAR USING COMPRESSION zstd, -- decoded; may hold newlines and HTML
     user_tags       VARCHAR[],           -- each decoded
     machine_tags    VARCHAR[],           -- each decoded
@@ -20,7 +21,7 @@ CREATE TABLE items (
     latitude        DOUBLE,
     accuracy        SMALLINT,            -- 1 (world) to 16 (street)
     page_url        VARCHAR,
-    download_url    VARCHAR,
+    download_url    VARCHAR USING COMPRESSION zstd,
     license_name    VARCHAR,
     license_url     VARCHAR,
     license         VARCHAR,             -- 'by', 'by-sa', 'by-nd', 'by-nc', 'by-nc-sa', 'by-nc-nd'

@@ -51,6 +51,7 @@ from yfcc.metadata.layouts import Pack, find_edition
 from yfcc.metadata.packs import VALUE_KINDS
 from yfcc.metadata.source import Source
 from yfcc.metadata.source.landing import Landing
+from yfcc.metadata.stream import step_back
 from yfcc.metadata.unpack import Packing, packing_of
 from yfcc.model import N_SHARDS
 from yfcc.progress import FileProgress
@@ -90,7 +91,7 @@ def build_catalog(source: Source, settings: BuildSettings, progress: FileProgres
             packing = packing_of(source, objects[edition.datasets[0]])
             edition = edition.as_packed(is_database=packing is Packing.SQLITE)
             n_threads = os.cpu_count() or 1
-            executor = ThreadPoolExecutor(n_threads, thread_name_prefix="decompress")
+            executor = ThreadPoolExecutor(n_threads, "decompress", initializer=step_back)
             landing = Landing(catalog.with_name(f"{catalog.name}.source"), progress)
             inputs = Inputs(
                 source,
@@ -120,7 +121,7 @@ class _Build:
 
     def __post_init__(self) -> None:
         catalog = self.settings.catalog
-        memory_mb = self.settings.memory_bytes * 2 // 5 // 10**6
+        memory_mb = self.settings.memory_bytes // 5 // 10**6
         self.writer = CatalogWriter(catalog, Limits(f"{memory_mb}MB", os.cpu_count() or 1))
         self.journal = Journal(catalog.with_name(f"{catalog.name}.building.journal"))
         self.stack.callback(self._leave)

@@ -26,7 +26,7 @@ from yfcc.metadata.stream import Ahead, FileStream, ParsedChunk
 from yfcc.progress import FileProgress
 
 #: Chunks of 4 MiB that wait parsed, a file: about a window of the longest lines.
-_PARSED_AHEAD: Final = 4
+_PARSED_AHEAD: Final = 5
 
 
 @dataclass(frozen=True, slots=True)

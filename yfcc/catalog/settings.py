@@ -49,7 +49,7 @@ class BuildSettings:
     limit : int, optional
         Lines of the dataset to read.
     memory_bytes : int
-        For the whole process, about; DuckDB gets two fifths of it.
+        For the whole process, about; DuckDB gets a fifth of it.
     max_rejects : int, optional
         None: 1,000 and 1 % of the lines.
     is_restart : bool

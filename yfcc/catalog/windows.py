@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -84,7 +85,9 @@ def _window(rows: Rows, rejects: list[Reject], chunk: ParsedChunk) -> Window:
 
 def _without_duplicates(rows: Rows, seen: BitMap64) -> tuple[Rows, list[Reject]]:
     ids: npt.NDArray[np.int64] = rows.table["photo_id"].to_numpy()
-    new = BitMap64(ids.astype(np.uint64))
+    # A sorted array of the machine's own kind is taken three times as fast as one of NumPy.
+    in_order = array("Q", np.sort(ids).tobytes())
+    new = BitMap64(in_order)
     rejects: list[Reject] = []
     if len(new) != len(ids) or seen.intersect(new):
         _, first = np.unique(ids, return_index=True)
@@ -94,7 +97,7 @@ def _without_duplicates(rows: Rows, seen: BitMap64) -> tuple[Rows, list[Reject]]
         is_first &= ~np.isin(ids, np.fromiter(again, np.int64, len(again)))
         rejects = [rows.reject(row, DUPLICATE_REASON) for row in np.flatnonzero(~is_first).tolist()]
         rows = rows.kept(is_first)
-    seen |= new
+    seen.update(in_order)
     return rows, rejects
 
 

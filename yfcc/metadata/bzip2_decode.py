@@ -133,10 +133,11 @@ def decode_block(block: BlockBits) -> bytes | None:
     first = block.first_bit + _HEADER_BITS
     end = block.first_bit + block.n_bits
     content = space.last[: block.level * 100_000]
-    n_bytes, origin, bit = _decode_symbols(buffer, first, end, content)
+    counts = np.zeros(256, np.int64)
+    n_bytes, origin, bit = _decode_symbols(buffer, first, end, content, counts)
     if n_bytes <= 0 or bit != end:
         return None
-    _link(content, n_bytes, space.links)
+    _link(content, n_bytes, counts, space.links)
     _walk(space.links, origin, n_bytes, space.lanes, content)
     out = space.unfolded
     n_raw = _unfold_runs(content, n_bytes, out)
@@ -257,8 +258,15 @@ def _make_code(
 
 
 @compiled
-def _decode_symbols(buffer: Bytes, bit: int, end: int, last: Bytes) -> tuple[int, int, int]:
+def _decode_symbols(
+    buffer: Bytes, bit: int, end: int, last: Bytes, counts: npt.NDArray[np.int64]
+) -> tuple[int, int, int]:
     """From a block's bits to the last column of its sorted rotations.
+
+    Parameters
+    ----------
+    counts : 256
+        Takes how often each byte value occurs.
 
     Returns
     -------
@@ -295,7 +303,7 @@ def _decode_symbols(buffer: Bytes, bit: int, end: int, last: Bytes) -> tuple[int
         ):
             return _DAMAGED, 0, bit
     n_bytes, bit = _decode_codes(
-        buffer, bit, end, selectors, fast, limits, bases, symbols, used, n_used, last
+        buffer, bit, end, selectors, fast, limits, bases, symbols, used, n_used, last, counts
     )
     if origin >= n_bytes:
         return _DAMAGED, 0, bit
@@ -315,6 +323,7 @@ def _decode_codes(  # noqa: C901, PLR0911, PLR0912, PLR0913, PLR0915, PLR0917 - 
     recent: Bytes,
     n_used: int,
     last: Bytes,
+    counts: npt.NDArray[np.int64],
 ) -> tuple[int, int]:
     """Codes to symbols to bytes; the number of bytes (or damage), and the bit after."""
     # The 16 most recent values, and behind them the rest of ``recent``.
@@ -376,6 +385,7 @@ def _decode_codes(  # noqa: C901, PLR0911, PLR0912, PLR0913, PLR0915, PLR0917 - 
             value = np.uint8(near & _LOW_BYTE)
             for at in range(n_bytes, n_bytes + run):
                 last[at] = value
+            counts[value] += run
             n_bytes += run
             run, run_weight = 0, 1
         if symbol == end_of_block:
@@ -402,31 +412,31 @@ def _decode_codes(  # noqa: C901, PLR0911, PLR0912, PLR0913, PLR0915, PLR0917 - 
             far = far << _EIGHT | near >> _LAST_BYTE
             near = near << _EIGHT | front
         last[n_bytes] = front
+        counts[front] += 1
         n_bytes += 1
     return n_bytes, (at_byte << 3) - n_ready
 
 
 @compiled
-def _link(last: Bytes, n_bytes: int, links: Words) -> None:
+def _link(last: Bytes, n_bytes: int, counts: npt.NDArray[np.int64], links: Words) -> None:
     """For each row of the sorted rotations its first byte, and the row that continues it.
 
     Parameters
     ----------
+    counts : 256
+        How often each byte value occurs; changed.
     links : n_bytes
         Byte in the low 8 bits, row above them.
     """
-    place = np.zeros(256, np.int64)
-    for row in range(n_bytes):
-        place[last[row]] += 1
     n_before = 0
     for value in range(256):
-        n_rows = place[value]
-        place[value] = n_before
+        n_rows = counts[value]
+        counts[value] = n_before
         n_before += n_rows
     for row in range(n_bytes):
         value = last[row]
-        links[place[value]] = np.uint32(row << 8 | value)
-        place[value] += 1
+        links[counts[value]] = np.uint32(row << 8 | value)
+        counts[value] += 1
 
 
 @compiled

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -30,6 +32,8 @@ from yfcc.metadata.unpack import iter_unpacked
 
 T = TypeVar("T")
 
+#: Below the thread that writes, on Linux' scale from -20 to 19.
+_NICE: Final = 5
 #: So many first lines tell the layout: one damaged line does not decide.
 _N_TELLING_LINES: Final = 100
 
@@ -170,6 +174,17 @@ class FileStream:
             )
 
 
+def step_back() -> None:
+    """Let other threads of the process go first when cores are scarce.
+
+    The thread that writes has to be fed, and must not wait for those that feed it: as equals they
+    fill their queues while it works, and stand still while it commits.
+    """
+    # Elsewhere a thread has no priority of its own, or none that it may change.
+    with contextlib.suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+
+
 _END: Final = object()
 #: So long a closed reader may take to end.
 _PATIENCE_S: Final = 1.0
@@ -201,6 +216,7 @@ class Ahead(Generic[T]):
         self._thread.start()
 
     def _run(self) -> None:
+        step_back()
         try:
             for item in self._items:
                 if not self._put(item):
