@@ -15,6 +15,47 @@ if TYPE_CHECKING:
 _PLAIN_EVERY_S: Final = 5.0
 
 
+@dataclass(slots=True)
+class _Pace:
+    """How fast this run reads a file.
+
+    What is told of it first may hold what an earlier run read: rates count from there.
+
+    Attributes
+    ----------
+    n_bytes : int
+        Compressed size of the file.
+    """
+
+    n_bytes: int
+    n_bytes_done: int = 0
+    n_rows: int = 0
+    _first: tuple[float, int, int] | None = None
+    _elapsed_s: float = 0.0
+
+    def advance(self, n_bytes: int, n_rows: int, now_s: float) -> None:
+        """So much is read in all."""
+        self.n_bytes_done, self.n_rows = n_bytes, n_rows
+        if self._first is None:
+            self._first = now_s, n_bytes, n_rows
+        self._elapsed_s = now_s - self._first[0]
+
+    @property
+    def rows_per_s(self) -> float | None:
+        """None as long as it is not known."""
+        if self._first is None or self._elapsed_s <= 0:
+            return None
+        return (self.n_rows - self._first[2]) / self._elapsed_s
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds to the end of the file; None as long as that is not known."""
+        if self._first is None or self.n_bytes_done <= self._first[1]:
+            return None
+        left_bytes = max(self.n_bytes - self.n_bytes_done, 0)
+        return self._elapsed_s * left_bytes / (self.n_bytes_done - self._first[1])
+
+
 class FileProgress(Protocol):
     """Told how far a build has come in each of its files."""
 
@@ -61,27 +102,25 @@ class PlainProgress:
 
     write: Callable[[str], object] = lambda line: print(line, file=sys.stderr, flush=True)  # noqa: T201
     clock: Callable[[], float] = time.monotonic
-    _sizes: dict[str, int] = field(default_factory=dict)
-    _done: dict[str, tuple[int, int]] = field(default_factory=dict)
-    _started: float | None = None
-    _last: float = 0.0
+    _paces: dict[str, _Pace] = field(default_factory=dict)
+    _last_s: float | None = None
 
     def start_file(self, name: str, n_bytes: int) -> None:
         """Note a file's size."""
-        self._sizes[name] = n_bytes
-        if self._started is None:
-            self._started = self._last = self.clock()
+        self._paces[name] = _Pace(n_bytes)
+        if self._last_s is None:
+            self._last_s = self.clock()
 
     def advance_file(self, name: str, n_bytes: int, n_rows: int) -> None:
         """Say where every file is, every few seconds."""
-        self._done[name] = (n_bytes, n_rows)
-        now = self.clock()
-        if now - self._last < _PLAIN_EVERY_S:
+        now_s = self.clock()
+        self._paces[name].advance(n_bytes, n_rows, now_s)
+        if self._last_s is not None and now_s - self._last_s < _PLAIN_EVERY_S:
             return
-        self._last = now
-        elapsed_s = now - (self._started or now)
-        for each, (done, rows) in self._done.items():
-            self.write(_line(each, done, self._sizes[each], rows, elapsed_s))
+        self._last_s = now_s
+        for each, pace in self._paces.items():
+            if pace.n_bytes_done:
+                self.write(_line(each, pace))
 
     def say(self, text: str) -> None:
         """A line."""
@@ -94,13 +133,14 @@ class PlainProgress:
         pass
 
 
-def _line(name: str, done: int, size: int, n_rows: int, elapsed_s: float) -> str:
-    rate = n_rows / elapsed_s if elapsed_s > 0 else 0.0
-    left_s = elapsed_s * (size - done) / done if done else 0.0
-    return (
-        f"{name}: {done / 1e6:,.0f} of {size / 1e6:,.0f} MB, {n_rows:,} rows, "
-        f"{rate:,.0f} rows/s, {_duration(left_s)} left"
-    )
+def _line(name: str, pace: _Pace) -> str:
+    done_mb, size_mb = pace.n_bytes_done / 1e6, pace.n_bytes / 1e6
+    told = [f"{name}: {done_mb:,.0f} of {size_mb:,.0f} MB", f"{pace.n_rows:,} rows"]
+    if pace.rows_per_s is not None:
+        told.append(f"{pace.rows_per_s:,.0f} rows/s")
+    if pace.left_s is not None:
+        told.append(f"{_duration(pace.left_s)} left")
+    return ", ".join(told)
 
 
 def _duration(seconds: float) -> str:
@@ -110,22 +150,33 @@ def _duration(seconds: float) -> str:
 
 
 class TerminalProgress:
-    """A bar a file, with bytes, rows, rows a second and the time that is left."""
+    """A bar a file, with bytes, rows, rows a second and the time that is left.
 
-    def __init__(self) -> None:
-        self._progress = _open_bars()
+    Parameters
+    ----------
+    clock : callable
+        Seconds, monotonic.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._progress = _open_bars(clock)
+        self._clock = clock
         self._tasks: dict[str, TaskID] = {}
-        self._started = time.monotonic()
+        self._paces: dict[str, _Pace] = {}
 
     def start_file(self, name: str, n_bytes: int) -> None:
         """Add a bar."""
-        self._tasks[name] = self._progress.add_task(name, total=n_bytes, rows="")
+        self._tasks[name] = self._progress.add_task(name, total=n_bytes, rows="", left="")
+        self._paces[name] = _Pace(n_bytes)
 
     def advance_file(self, name: str, n_bytes: int, n_rows: int) -> None:
         """Move a bar."""
-        rate = n_rows / max(time.monotonic() - self._started, 0.001)
+        pace = self._paces[name]
+        pace.advance(n_bytes, n_rows, self._clock())
+        rate = "" if pace.rows_per_s is None else f", {pace.rows_per_s:,.0f}/s"
+        left = "" if pace.left_s is None else _duration(pace.left_s)
         self._progress.update(
-            self._tasks[name], completed=n_bytes, rows=f"{n_rows:,} rows, {rate:,.0f}/s"
+            self._tasks[name], completed=n_bytes, rows=f"{n_rows:,} rows{rate}", left=left
         )
 
     def say(self, text: str) -> None:
@@ -145,14 +196,13 @@ class TerminalProgress:
         self._progress.stop()
 
 
-def _open_bars() -> Progress:
+def _open_bars(clock: Callable[[], float]) -> Progress:
     from rich.console import Console  # noqa: PLC0415 - 0.1 s that --help need not pay
     from rich.progress import (  # noqa: PLC0415
         BarColumn,
         DownloadColumn,
         Progress,
         TextColumn,
-        TimeRemainingColumn,
     )
 
     return Progress(
@@ -160,8 +210,9 @@ def _open_bars() -> Progress:
         BarColumn(),
         DownloadColumn(),
         TextColumn("{task.fields[rows]}"),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[left]}"),
         console=Console(stderr=True),
+        get_time=clock,
     )
 
 

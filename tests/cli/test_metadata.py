@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import RunYfcc, SampleAt
+from yfcc.demo.editions import EditionForm, write_edition
 from yfcc.demo.serve import EmbeddedServers, ServerSettings
 
 
@@ -36,8 +37,33 @@ def test_a_catalog_comes_from_an_s3_bucket(
 def test_without_a_source_the_command_says_which_there_are(run_yfcc: RunYfcc) -> None:
     done = run_yfcc("metadata")
     assert done.returncode == 2
-    for word in ("demo", "s3://BUCKET", "s3://mmcommons", "DIRECTORY"):
+    database = "s3://multimedia-commons/tools/etc/yfcc100m_dataset.sql"
+    for word in ("demo", "s3://BUCKET", "--source s3://mmcommons", database, "DIRECTORY"):
         assert word in done.stderr
+    assert "65 GB" in done.stderr
+    assert "unpack" not in done.stderr
+    assert max(map(len, done.stderr.splitlines())) <= 100
+
+
+def test_the_help_says_that_a_source_may_be_one_file(run_yfcc: RunYfcc) -> None:
+    assert "or one file" in " ".join(run_yfcc("metadata", "--help").stdout.split())
+
+
+def test_packs_that_are_missing_are_said_with_what_becomes_of_their_columns(
+    run_yfcc: RunYfcc, tmp_path: Path
+) -> None:
+    source = tmp_path / "v1"
+    write_edition(source, 30, 1, EditionForm("v1"))
+    for pack in (*source.glob("*hash*"), *source.glob("*autotags*")):
+        pack.unlink()
+    done = run_yfcc("metadata", "--source", str(source))
+    assert done.returncode == 0, done.stderr
+    assert "no autotags file at the source: that column stays empty\n" in done.stdout
+    told = "no hash file at the source: photo_hash is computed from the download URL\n"
+    assert told in done.stdout
+    query = "SELECT count(photo_hash) AS n_hashes, count(autotags) AS n_tags FROM items"
+    answer = run_yfcc("query", query, "--json")
+    assert json.loads(answer.stdout) == [{"n_hashes": 30, "n_tags": 0}]
 
 
 def test_settings_come_from_flag_then_variable_then_file(
@@ -50,6 +76,41 @@ def test_settings_come_from_flag_then_variable_then_file(
     assert run_yfcc("metadata", "--quiet", "--catalog", "flag.duckdb").returncode == 0
     found = {path.name for path in tmp_path.glob("*.duckdb")}
     assert found == {"file.duckdb", "variable.duckdb", "flag.duckdb"}
+
+
+def test_settings_reach_the_commands_of_a_group(run_yfcc: RunYfcc, tmp_path: Path) -> None:
+    text = """
+    quiet = true
+    metadata_only = true
+    [demo]
+    seed = 3
+    items = 7
+    [demo.data]
+    items = 5
+    """
+    (tmp_path / "yfcc.toml").write_text(text)
+    done = run_yfcc("demo", "data")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    told = json.loads(run_yfcc("demo", "data", "--json").stdout)
+    assert (told["n_items"], told["seed"]) == (5, 3)
+
+
+def test_the_demo_runs_on_its_own_servers_whatever_the_settings_name(
+    run_yfcc: RunYfcc, tmp_path: Path
+) -> None:
+    nobody = "http://127.0.0.1:9"
+    (tmp_path / "yfcc.toml").write_text(f's3_endpoint = "{nobody}"')
+    done = run_yfcc("demo", "run", "--items", "20", AWS_ENDPOINT_URL_S3=nobody)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_setting_where_a_command_stands_is_named(run_yfcc: RunYfcc, tmp_path: Path) -> None:
+    for text in ('metadata = "x"', '[demo]\ndata = "x"'):
+        (tmp_path / "yfcc.toml").write_text(text)
+        done = run_yfcc("demo", "data")
+        assert done.returncode == 2, done.stderr
+        assert "yfcc.toml" in done.stderr
+        assert "expected a table" in done.stderr
 
 
 def test_a_settings_file_that_is_no_toml_is_named(run_yfcc: RunYfcc, tmp_path: Path) -> None:

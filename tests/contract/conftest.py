@@ -53,9 +53,11 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
 
 @pytest.fixture
 def no_aws_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Neither credentials nor proxies of the machine that runs the tests."""
+    """Neither credentials, proxies nor authorities of the machine that runs the tests."""
     for name in list(os.environ):
-        if name.upper().startswith("AWS_") or name.upper().endswith("_PROXY"):
+        if name.upper().startswith(("AWS_", "SSL_CERT_")) or name.upper().endswith(
+            ("_PROXY", "_CA_BUNDLE")
+        ):
             monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-credentials"))

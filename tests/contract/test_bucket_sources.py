@@ -7,10 +7,11 @@ from contextlib import ExitStack, closing
 
 import pytest
 
+from tests.fakes.meddling_proxy import Meddling
 from tests.fakes.object_stores import WRITABLE
 from tests.fakes.places import StoredPlace, credentials, embedded_place, stored_place
 from tests.fakes.radosgw import User
-from yfcc.errors import SourceForbidden, SourceMissing
+from yfcc.errors import SourceForbidden, SourceMissing, SourceUnreachable
 from yfcc.metadata.source import Source, iter_object, open_source
 from yfcc.metadata.source.bucket import BucketAccess
 
@@ -210,6 +211,20 @@ def test_who_may_read_and_not_list_names_the_file(guarded):
         read(open_as(guarded, is_signed=False))
     access = BucketAccess(guarded.store.endpoint, False)
     assert read(open_source(f"{guarded.url}/{DATASET}", access)) == CONTENT
+
+
+def test_a_clock_that_is_wrong_is_named(public):
+    public.put(DATASET, CONTENT)
+    public.proxy.meddling = Meddling(all_statuses=[403] * 100, code="RequestTimeTooSkewed")
+    with pytest.raises(SourceForbidden, match="Check this machine's clock"):
+        read(public.open())
+
+
+def test_a_network_that_fails_is_no_empty_bucket(public):
+    public.put(DATASET, CONTENT)
+    public.proxy.meddling = Meddling(unanswered="HEAD")
+    with pytest.raises(SourceUnreachable, match=DATASET):
+        read(public.open(f"{public.url}/{DATASET}"))
 
 
 def test_a_bucket_that_is_not_there_is_missing_whoever_asks(private):

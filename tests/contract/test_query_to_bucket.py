@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from tests.conftest import RunYfcc, SampleAt
+from tests.fakes.meddling_proxy import Meddling
 from tests.fakes.object_stores import WRITABLE, ObjectStore
 from tests.fakes.places import StoredPlace, credentials, stored_place
 from tests.fakes.radosgw import User
@@ -97,8 +98,62 @@ def test_a_bucket_that_is_not_there_is_exit_6(
         **settings(store),
     )
     assert done.returncode == 6
-    assert "s3://nowhere/answer.csv" in done.stderr
+    assert (
+        "s3://nowhere/answer.csv: cannot be written: no such bucket (NoSuchBucket)" in done.stderr
+    )
+    assert "AWS_ENDPOINT_URL_S3" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "says"),
+    [
+        (403, "AccessDenied", "permission denied (AccessDenied). Check the bucket's policy"),
+        (403, "RequestTimeTooSkewed", "Check this machine's clock"),
+        (403, "InvalidAccessKeyId", "refused (InvalidAccessKeyId). Check your credentials"),
+        (400, "InvalidRequest", "the object store answered InvalidRequest"),
+    ],
+)
+def test_a_refused_write_says_the_stores_code_and_what_to_do(
+    private: StoredPlace, catalog: str, run_yfcc: RunYfcc, status: int, code: str, says: str
+) -> None:
+    private.proxy.meddling = Meddling(all_statuses=[status] * 100, code=code)
+    done = run_yfcc(
+        *("query", "SELECT 1", "--catalog", catalog, "--format", "csv"),
+        *("--output", f"s3://{private.bucket}/answer.csv"),
+        **(settings(private.store) | {"AWS_ENDPOINT_URL_S3": private.access().endpoint_url}),
+    )
+    assert done.returncode == 6, done.stderr
+    assert f"s3://{private.bucket}/answer.csv: cannot be written: " in done.stderr
+    assert says in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("bucket", "environment", "says"),
+    [
+        ("some-bucket", {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"}, "Check the network"),
+        ("some-bucket", {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "credentials"),
+        ("No_Bucket!", {}, "not a valid bucket name"),
+    ],
+)
+def test_what_never_reaches_a_bucket_is_exit_6_and_says_why(
+    store: ObjectStore,
+    catalog: str,
+    run_yfcc: RunYfcc,
+    bucket: str,
+    environment: dict[str, str],
+    says: str,
+) -> None:
+    done = run_yfcc(
+        *("query", "SELECT 1", "--catalog", catalog, "--format", "csv"),
+        *("--output", f"s3://{bucket}/answer.csv"),
+        **(settings(store) | {"AWS_MAX_ATTEMPTS": "1", "HOME": "/nowhere"} | environment),
+    )
+    assert done.returncode == 6, done.stderr
+    assert f"s3://{bucket}/answer.csv: cannot be written: " in done.stderr
+    assert says in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize("who", ["stranger", "wrong secret"])
@@ -116,6 +171,7 @@ def test_a_bucket_that_may_not_be_written_is_exit_6(
     )
     assert done.returncode == 6, done.stderr
     assert f"s3://{private.bucket}/answer.csv" in done.stderr
+    assert ("AccessDenied" if who == "stranger" else "SignatureDoesNotMatch") in done.stderr
     assert "Traceback" not in done.stderr
     assert keys_of(private) == []
 

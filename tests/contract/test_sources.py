@@ -11,9 +11,11 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
+from tests.fakes.certificates import write_certificate
 from tests.fakes.meddling_proxy import Meddling
 from tests.fakes.object_stores import WRITABLE
 from tests.fakes.places import (
@@ -45,9 +47,15 @@ TINY = ReadAhead(range_bytes=7_000, n_in_flight=3, n_attempts=3, first_pause_s=0
 ONE_BY_ONE = ReadAhead(range_bytes=7_000, n_in_flight=1, n_attempts=3, first_pause_s=0.001)
 
 BUCKETS = [f"{store} {access}" for store in WRITABLE for access in ("anonymous", "signed")]
-SERVED = [*BUCKETS, "embedded", "web"]
+SERVED = [*BUCKETS, "embedded", "web", "https"]
 
 pytestmark = pytest.mark.usefixtures("no_aws_settings")
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of an authority that no system knows."""
+    return write_certificate(tmp_path_factory.mktemp("tls") / "server.pem")
 
 
 def make_place(kind: str, request: pytest.FixtureRequest, stack: ExitStack) -> Place:
@@ -58,6 +66,10 @@ def make_place(kind: str, request: pytest.FixtureRequest, stack: ExitStack) -> P
         return stack.enter_context(embedded_place(*request.getfixturevalue("embedded")))
     if kind in ("web", "web without etags"):
         return stack.enter_context(web_place(has_etags=kind == "web"))
+    if kind == "https":
+        certificate = request.getfixturevalue("certificate")
+        request.getfixturevalue("monkeypatch").setenv("SSL_CERT_FILE", str(certificate))
+        return stack.enter_context(web_place(certificate=certificate))
     name, access = kind.split()
     store = request.getfixturevalue("find_store")(name)
     if access == "signed":
@@ -83,7 +95,7 @@ def served(request):
         yield made
 
 
-@pytest.fixture(params=["moto signed", "web"])
+@pytest.fixture(params=["moto signed", "web", "https"])
 def silent(request):
     """One of each client, for answers that are the proxy's alone."""
     with ExitStack() as stack:
@@ -212,9 +224,15 @@ def test_a_file_replaced_since_it_was_listed_is_refused(place, other):
         place.put(DATASET, other)
         with pytest.raises(SourceError, match=DATASET) as caught:
             read(source, found)
-    if len(other) >= len(CONTENT):
-        assert isinstance(caught.value, SourceChanged)
+    assert isinstance(caught.value, SourceChanged)
     assert caught.value.exit_code == 4
+
+
+def test_a_file_that_ends_before_what_was_asked_for_has_changed(silent):
+    with opened(silent) as (source, found):
+        silent.proxy.meddling = Meddling(statuses=[416] * 100)
+        with pytest.raises(SourceChanged, match="shorter"):
+            read(source, found)
 
 
 def test_a_file_replaced_while_it_is_read_is_never_spliced(place):
@@ -381,6 +399,57 @@ def test_a_place_that_does_not_answer_is_out_of_reach(silent):
         source.list_objects()
     source.close()
     assert caught.value.exit_code == 4
+
+
+@pytest.fixture
+def private_https(certificate: Path) -> Iterator[WebPlace]:
+    """A web server with a certificate of its own, and nothing in the environment about it."""
+    with web_place(certificate=certificate) as place:
+        place.put(DATASET, CONTENT)
+        yield place
+
+
+def test_a_certificate_that_nobody_vouches_for_is_not_trusted(private_https):
+    source = private_https.open()
+    with pytest.raises(SourceUnreachable, match="SSL_CERT_FILE") as caught:
+        source.list_objects()
+    source.close()
+    assert caught.value.exit_code == 4
+    assert private_https.proxy.requests == []
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_an_authority_that_the_environment_names_is_trusted(
+    private_https, certificate, monkeypatch, name
+):
+    monkeypatch.setenv(name, str(certificate))
+    with opened(private_https) as (source, found):
+        assert read(source, found) == CONTENT
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no certificate"])
+def test_a_file_of_authorities_that_holds_none_is_a_usage_error(
+    private_https, tmp_path, monkeypatch, content
+):
+    bundle = tmp_path / "bundle.pem"
+    if content is not None:
+        bundle.write_bytes(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    with pytest.raises(UsageError, match="SSL_CERT_FILE=") as caught:
+        private_https.open()
+    assert caught.value.exit_code == 2
+
+
+def test_neither_proxy_nor_netrc_comes_from_the_environment(
+    private_https, certificate, monkeypatch, tmp_path
+):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with opened(private_https) as (source, found):
+        assert read(source, found) == CONTENT
 
 
 def test_what_is_neither_directory_nor_file_is_missing():

@@ -18,7 +18,7 @@ from yfcc.demo.serve import EmbeddedServers
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 #: These run the tests themselves, or take long; that their targets exist is checked.
-_RUN_BY_CI = {"make check", "make test", "make bench"}
+_RUN_BY_CI = {"make check", "make test", "make test-s3", "make bench"}
 
 
 def readme_commands() -> list[str]:

@@ -5,13 +5,21 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
+import ssl
 import struct
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-_REASONS = {403: "AccessDenied", 404: "NoSuchKey", 429: "SlowDown", 503: "SlowDown"}
+_REASONS = {
+    403: "AccessDenied",
+    404: "NoSuchKey",
+    416: "InvalidRange",
+    429: "SlowDown",
+    503: "SlowDown",
+}
 
 
 @dataclass
@@ -32,6 +40,10 @@ class Meddling:
         Answered first, one a request, with an error body.
     all_statuses : list of int
         The same for every kind of request, listings too.
+    code : str, optional
+        S3's error code in these bodies, where it is not the usual one of the status.
+    unanswered : str, optional
+        A method whose requests get no answer at all: the connection ends.
     whole : bytes, optional
         The whole file, sent with 200 as if there had been no range.
     content_range : str, optional
@@ -49,6 +61,8 @@ class Meddling:
     is_closed_not_reset: bool = False
     statuses: list[int] = field(default_factory=list)
     all_statuses: list[int] = field(default_factory=list)
+    code: str | None = None
+    unanswered: str | None = None
     whole: bytes | None = None
     content_range: str | None = None
     is_shifted: bool = False
@@ -59,6 +73,12 @@ class Meddling:
 class MeddlingProxy:
     """Passes requests on, one a connection; a context manager.
 
+    Parameters
+    ----------
+    upstream : tuple of str and int
+    certificate : Path, optional
+        Key and certificate: then it speaks TLS, and still plain HTTP to the server.
+
     Attributes
     ----------
     meddling : Meddling
@@ -67,7 +87,11 @@ class MeddlingProxy:
         Method and range of every request so far.
     """
 
-    def __init__(self, upstream: tuple[str, int]) -> None:
+    def __init__(self, upstream: tuple[str, int], certificate: Path | None = None) -> None:
+        self._tls = None
+        if certificate:
+            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._tls.load_cert_chain(certificate)
         self.meddling = Meddling()
         self.requests: list[str] = []
         self._upstream = upstream
@@ -102,8 +126,13 @@ class MeddlingProxy:
             threading.Thread(target=self._pass_on, args=(connection,), daemon=True).start()
 
     def _pass_on(self, connection: socket.socket) -> None:
+        connection.settimeout(10)
+        if self._tls:
+            try:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+            except OSError:
+                return
         with connection, contextlib.suppress(OSError):
-            connection.settimeout(10)
             head = _read_head(connection)
             if not head:
                 return
@@ -113,9 +142,12 @@ class MeddlingProxy:
                 f"{method} {ranged[1].decode()}-{ranged[2].decode()}" if ranged else method
             )
             meddling = self.meddling
+            if method == meddling.unanswered:
+                return
             for statuses in (meddling.all_statuses, meddling.statuses if ranged else []):
                 if statuses:
-                    connection.sendall(_error(statuses.pop(0), has_body=method != "HEAD"))
+                    status = statuses.pop(0)
+                    connection.sendall(_error(status, meddling.code, has_body=method != "HEAD"))
                     return
             reply = self._ask(re.sub(rb"(?i)\r\nconnection: [^\r]*", b"", head))
             if ranged:
@@ -189,8 +221,8 @@ def _shifted(head: bytes, body: bytes) -> tuple[bytes, bytes]:
     return _with_header(head, b"content-length", b"%d" % (len(body) - 1)), body[1:]
 
 
-def _error(status: int, *, has_body: bool) -> bytes:
-    code = _REASONS.get(status, "InternalError")
+def _error(status: int, code: str | None, *, has_body: bool) -> bytes:
+    code = code or _REASONS.get(status, "InternalError")
     body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>no</Message></Error>".encode()
     head = (
         f"HTTP/1.1 {status} {code}\r\nContent-Type: application/xml\r\n"

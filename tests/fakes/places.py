@@ -83,10 +83,11 @@ class WebPlace(ServedPlace):
     """A folder of a web server."""
 
     server: RangeServer
+    scheme: str = field(default="http", kw_only=True)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.proxy.port}/{self.folder}"
+        return f"{self.scheme}://127.0.0.1:{self.proxy.port}/{self.folder}"
 
     def put(self, name: str, content: bytes) -> None:
         self.server.put(f"{self.folder}/{name}", content)
@@ -98,10 +99,10 @@ class WebPlace(ServedPlace):
         return open_source(url or self.url)
 
     def open_missing(self) -> Source:
-        return self.open(f"http://127.0.0.1:{self.proxy.port}/nowhere/")
+        return self.open(f"{self.scheme}://127.0.0.1:{self.proxy.port}/nowhere/")
 
     def open_unreachable(self, port: int) -> Source:
-        return self.open(f"http://127.0.0.1:{port}/{self.folder}/")
+        return self.open(f"{self.scheme}://127.0.0.1:{port}/{self.folder}/")
 
 
 @dataclass
@@ -193,13 +194,13 @@ class EmbeddedPlace(BucketPlace):
 
 
 @contextmanager
-def web_place(*, has_etags: bool = True) -> Iterator[WebPlace]:
-    """An empty folder of a web server."""
+def web_place(*, has_etags: bool = True, certificate: Path | None = None) -> Iterator[WebPlace]:
+    """An empty folder of a web server; with a certificate behind TLS."""
     with (
         RangeServer(has_etags=has_etags) as server,
-        MeddlingProxy(("127.0.0.1", server.port)) as proxy,
+        MeddlingProxy(("127.0.0.1", server.port), certificate) as proxy,
     ):
-        yield WebPlace(proxy, server)
+        yield WebPlace(proxy, server, scheme="https" if certificate else "http")
 
 
 @contextmanager

@@ -74,7 +74,7 @@ FROM range({n_rows}) AS numbers(i) ORDER BY i
 """
 _INGEST = """
 INSERT INTO ingests VALUES ('yfcc100m_dataset.bz2', 'dataset', 'v2', '/somewhere/private', 'etag',
-1, 1, {n}, {n}, 0, 0, NULL, 4096, TIMESTAMP '2020-01-01', TIMESTAMP '2020-01-01', '0')
+1, 1, {n}, {n}, 0, 0, 0, NULL, 4096, TIMESTAMP '2020-01-01', TIMESTAMP '2020-01-01', '0')
 """
 KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1"}
 

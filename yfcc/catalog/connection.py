@@ -39,6 +39,10 @@ _TARGET_ERRNOS: Final = {
 }
 
 
+#: In a notebook DuckDB draws a bar of its own, on the standard output.
+_NO_BAR: Final = "SET enable_progress_bar = false"
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a connection may use.
@@ -69,7 +73,9 @@ def _config(path: Path, limits: Limits) -> dict[str, Any]:
 
 def connect_writer(path: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
     """A connection that builds a file; it spills beside the file, never elsewhere."""
-    return duckdb.connect(str(path), config=_config(path, limits))
+    connection = duckdb.connect(str(path), config=_config(path, limits))
+    connection.execute(_NO_BAR)
+    return connection
 
 
 def connect_reader(path: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
@@ -91,6 +97,7 @@ def connect_reader(path: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
         )
     try:
         connection = duckdb.connect(str(path), read_only=True, config=_config(path, limits))
+        connection.execute(_NO_BAR)
         connection.execute("SELECT photo_id FROM items LIMIT 0")
     except duckdb.Error as error:
         text = str(error)

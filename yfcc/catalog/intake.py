@@ -99,6 +99,7 @@ class Intake:
             counts = self.tally.files[file]
             if start and file != start.file:
                 n_before += counts.n_lines
+                self.progress.advance_file(file, self.inputs.objects[file].n_bytes, counts.n_lines)
                 continue
             place = start.place if start else None
             start = None

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import duckdb
 
+from yfcc.catalog.bucket_files import BucketFiles
 from yfcc.catalog.reader import Catalog
 from yfcc.catalog.select import literal
 from yfcc.catalog.sqlfiles import read_sql
@@ -17,6 +18,7 @@ from yfcc.errors import SourceMissing, TargetError, UsageError
 if TYPE_CHECKING:
     import polars as pl
 
+_TRACEBACK: Final = "Traceback (most recent call last)"
 _READS: Final = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
 _COPY_OPTIONS: Final = {
     "csv": "FORMAT csv, HEADER true",
@@ -70,29 +72,23 @@ class Query:
             The target cannot be written.
         """
         path = "/dev/stdout" if target == "-" else target
-        if target.startswith("s3://"):
-            self.catalog.connection.register_filesystem(_open_bucket_files())
+        bucket = BucketFiles() if target.startswith("s3://") else None
+        if bucket:
+            self.catalog.connection.register_filesystem(bucket.filesystem)
         sys.stdout.flush()
         try:
             self.catalog.connection.execute(
                 f"COPY (\n{self.sql}\n) TO {literal(path)} ({_COPY_OPTIONS[kind]})"
             )
-        except duckdb.IOException as error:
-            raise TargetError(
-                f"{target}: cannot be written: {str(error).splitlines()[0]}"
-            ) from error
         except duckdb.Error as error:
             # What Python code raised inside comes as a text that holds its whole traceback.
-            if "Traceback (most recent call last)" in str(error):
-                reason = str(error).strip().splitlines()[-1]
-                raise TargetError(f"{target}: cannot be written: {reason}") from error
+            if bucket and _TRACEBACK in str(error):
+                raise bucket.explain(target, str(error)) from error
+            if isinstance(error, duckdb.IOException):
+                raise TargetError(
+                    f"{target}: cannot be written: {str(error).splitlines()[0]}"
+                ) from error
             raise _explained(error, self.catalog) from error
-
-
-def _open_bucket_files() -> Any:
-    import s3fs  # noqa: PLC0415 - 0.5 s that only queries into a bucket need
-
-    return s3fs.S3FileSystem()
 
 
 def prepare_query(catalog: Catalog, text: str) -> Query:

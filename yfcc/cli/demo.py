@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from yfcc.cli.options import JsonOption, QuietOption
+from yfcc.cli.options import JsonOption, QuietOption, hand_on
 from yfcc.cli.output import print_json
 
 app = typer.Typer(
@@ -22,6 +22,12 @@ ItemsOption = Annotated[int, typer.Option("--items", min=1, help="Items of the s
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Another seed, other items.")]
 SampleOption = Annotated[Path, typer.Option("--out", help="Directory of the sample.")]
 PortOption = Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")]
+
+
+@app.callback()
+def _every_part(context: typer.Context) -> None:
+    """Hand the settings of the whole command on to each part."""
+    hand_on(context.default_map or {}, context)
 
 
 @app.command()

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from yfcc.catalog.select import Selection
-from yfcc.cli.options import DEFAULT_CATALOG, CatalogOption, JsonOption, QuietOption
+from yfcc.cli.options import DEFAULT_CATALOG, CatalogOption, JsonOption, QuietOption, hand_on
 from yfcc.cli.output import print_json, print_table
 from yfcc.cli.selection import with_selection
 from yfcc.progress import RunDisplay
@@ -29,11 +28,7 @@ OverwriteOption = Annotated[
 @app.callback()
 def _every_form(context: typer.Context) -> None:
     """Hand the settings of the whole command on to each form."""
-    settings = context.default_map or {}
-    plain = {name: value for name, value in settings.items() if not isinstance(value, dict)}
-    group = context.command
-    names = group.list_commands(context) if isinstance(group, TyperGroup) else []
-    context.default_map = {name: plain | settings.get(name, {}) for name in names}
+    hand_on(context.default_map or {}, context)
 
 
 @app.command()

@@ -12,10 +12,10 @@ from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
-from typer.core import TyperGroup
 
 from yfcc import __version__
 from yfcc.cli import demo, download, export, metadata, query, status, verify
+from yfcc.cli.options import hand_on
 from yfcc.config import read_settings
 from yfcc.errors import InterruptedRun, UsageError, YfccError
 
@@ -53,11 +53,7 @@ def _every_command(
         bool, typer.Option("--version", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
-    settings = read_settings(Path.cwd())
-    plain = {key: value for key, value in settings.items() if not isinstance(value, dict)}
-    group = context.command
-    names = group.list_commands(context) if isinstance(group, TyperGroup) else []
-    context.default_map = {name: plain | settings.get(name, {}) for name in names}
+    hand_on(read_settings(Path.cwd()), context)
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
         raise typer.Exit(UsageError.exit_code)

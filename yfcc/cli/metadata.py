@@ -16,6 +16,7 @@ from yfcc.cli.options import (
 )
 from yfcc.cli.output import print_json, print_table
 from yfcc.errors import UsageError
+from yfcc.metadata.layouts import Pack
 from yfcc.progress import open_file_progress
 
 if TYPE_CHECKING:
@@ -27,14 +28,20 @@ NO_SOURCE = """no source of metadata is named. There are three kinds:
   a copy of your own     yfcc metadata --source DIRECTORY
                          yfcc metadata --source s3://BUCKET/PREFIX
                          yfcc metadata --source https://HOST/FOLDER/
-  a public bucket        s3://mmcommons and s3://multimedia-commons (us-west-2, anonymous) hold
-                         the 2014 edition as .tgz and SQLite; unpack it into a copy of your own."""
+                         or one file there: the dataset alone, or the SQLite file
+  a public bucket        the 2014 edition (us-west-2, anonymous), read as it is:
+                         yfcc metadata --source s3://mmcommons
+                         or SQLite, whose 65 GB are first fetched to disk beside the catalog:
+                         s3://multimedia-commons/tools/etc/yfcc100m_dataset.sql"""
 
 
 def metadata(  # noqa: PLR0913, PLR0917 - each is a flag
     source: Annotated[
         str | None,
-        typer.Option(envvar="YFCC_SOURCE", help="Directory, s3://bucket/prefix or https://…/"),
+        typer.Option(
+            envvar="YFCC_SOURCE",
+            help="Directory, s3://bucket/prefix or https://…/ with the files; or one file there.",
+        ),
     ] = None,
     catalog: CatalogOption = DEFAULT_CATALOG,
     limit: Annotated[
@@ -109,5 +116,10 @@ def _print_counts(summary: BuildSummary) -> None:
     ]
     print_table(("file", "lines", "joined", "orphans", "rejected"), rows)
     for pack in summary.missing:
-        typer.echo(f"no {pack} file at the source: that column stays empty")
+        becomes = (
+            "photo_hash is computed from the download URL"
+            if pack == Pack.HASH
+            else "that column stays empty"
+        )
+        typer.echo(f"no {pack} file at the source: {becomes}")
     typer.echo(f"{summary.n_items:,} items in {summary.catalog}")

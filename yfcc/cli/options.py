@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+
+from yfcc.config import SETTINGS_FILE
+from yfcc.errors import UsageError
 
 CatalogOption = Annotated[
     Path,
@@ -28,3 +33,32 @@ S3EndpointOption = Annotated[
 
 DEFAULT_CATALOG = Path("catalog.duckdb")
 DEFAULT_MIRROR = "mirror"
+
+
+def hand_on(settings: Mapping[str, Any], context: typer.Context) -> None:
+    """Make settings the defaults of a group's commands.
+
+    Those of the whole group reach each of its commands, after the command's own.
+
+    Parameters
+    ----------
+    settings : mapping of str to Any
+        Names of flags to values, and of commands to tables of the same kind.
+    context : typer.Context
+        Of the group.
+
+    Raises
+    ------
+    UsageError
+        A command's name has something else than a table.
+    """
+    group = context.command
+    names = group.list_commands(context) if isinstance(group, TyperGroup) else []
+    plain = {name: value for name, value in settings.items() if not isinstance(value, dict)}
+    for name in names:
+        if name in plain:
+            raise UsageError(
+                f"{SETTINGS_FILE}: {name} = {plain[name]!r}: expected a table [{name}] of flags, "
+                "as a command has this name."
+            )
+    context.default_map = {name: plain | settings.get(name, {}) for name in names}

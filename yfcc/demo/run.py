@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import subprocess
 import sys
@@ -68,36 +67,32 @@ def run_demo(places: DemoPlaces, n_items: int, seed: int, say: Callable[[str], o
     say(f"sample: {n_items:,} synthetic items in {places.sample}")
     sample = write_sample(places.sample, n_items, seed)
     with EmbeddedServers(places.sample) as servers:
-        environment = {"AWS_ENDPOINT_URL_S3": servers.s3_endpoint}
+        # A flag, for a setting of the user's would win over a variable.
+        endpoint = ["--s3-endpoint", servers.s3_endpoint]
         say(f"an S3 server at {servers.s3_endpoint}, a photo server at {servers.flickr_endpoint}")
         source = f"s3://{METADATA_BUCKET}/{METADATA_PREFIX}"
         catalog, mirror = str(places.catalog), str(places.mirror)
-        _run(
-            ["metadata", "--source", source, "--catalog", catalog, "--anonymous"], environment, say
-        )
+        metadata = ["metadata", "--source", source, "--catalog", catalog, "--anonymous"]
+        _run([*metadata, *endpoint], say)
         download = ["download", "--catalog", catalog, "--mirror", mirror, "--from", "s3,flickr"]
         # The photo server is ours: no need to spare it.
         download += ["--flickr-endpoint", servers.flickr_endpoint, "--flickr-rate", "100/s"]
         download += ["--placeholder", sample.placeholder_sha256]
-        _run(download, environment, say)
+        _run([*download, *endpoint], say)
     for query in _QUERIES:
-        _run(["query", query, "--catalog", catalog, "--mirror", mirror], {}, say)
+        _run(["query", query, "--catalog", catalog, "--mirror", mirror], say)
     say("")
     say(f"catalog: {places.catalog}")
     say(f"mirror:  {places.mirror}/media, a JSON beside every item")
     say(f'Ask more: yfcc query --catalog {catalog} --mirror {mirror} "SELECT …"')
 
 
-def _run(
-    arguments: Sequence[str], environment: dict[str, str], say: Callable[[str], object]
-) -> None:
+def _run(arguments: Sequence[str], say: Callable[[str], object]) -> None:
     """Run one command as a user would, in a process of its own."""
     say("")
     say("$ " + shlex.join(["yfcc", *arguments]))
     done = subprocess.run(  # noqa: S603 - our own command, its words checked by itself
-        [sys.executable, "-m", "yfcc.cli.main", *arguments],
-        env=os.environ | environment,
-        check=False,
+        [sys.executable, "-m", "yfcc.cli.main", *arguments], check=False
     )
     if done.returncode:
         raise YfccError(f"the demo's `yfcc {arguments[0]}` ended with exit code {done.returncode}.")

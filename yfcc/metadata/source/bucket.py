@@ -15,16 +15,14 @@ from yfcc.errors import (
     SourceUnreachable,
     UsageError,
 )
+from yfcc.metadata.source import s3_codes
 from yfcc.metadata.source.base import CutBodyError, SourceObject
 
 if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
     from mypy_boto3_s3 import S3Client
 
 _PIECE_BYTES: Final = 256 << 10
-_MISSING: Final = {"404", "NoSuchBucket", "NoSuchKey", "NotFound"}
-_FORBIDDEN: Final = {"401", "403", "AccessDenied", "AllAccessDisabled", "Forbidden"}
-_SIGNATURE: Final = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"}
-_CHANGED: Final = {"412", "PreconditionFailed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +84,17 @@ class BucketSource:
 
     def _describe_key(self) -> SourceObject | None:
         """The object whose key is the prefix itself, if there is one that may be read."""
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+        from botocore.exceptions import ClientError  # noqa: PLC0415
 
         key = self._prefix.rstrip("/")
         if not key:
             return None
         try:
             head = self._client.head_object(Bucket=self._bucket, Key=key)
-        except (BotoCoreError, ClientError, OSError):
-            return None  # what the list said is said again
+        except Exception as error:  # noqa: BLE001 - the one door for botocore's errors
+            if isinstance(error, ClientError) and _is_refusal(error):
+                return None  # what the list said is said again
+            self._give_up(error, f"s3://{self._bucket}/{key}")
         self._key = key
         return SourceObject(
             key.rsplit("/", 1)[-1],
@@ -116,13 +116,7 @@ class BucketSource:
                         url = f"s3://{self._bucket}/{entry['Key']}"
                         found.append(SourceObject(name, url, entry["Size"], entry["ETag"]))
         except Exception as error:  # noqa: BLE001 - the one door for botocore's errors
-            try:
-                self._translate(error, self.url)
-            except CutBodyError as cut:
-                raise SourceUnreachable(
-                    f"{self.url}: the object store does not answer: {cut}. Check the network and "
-                    "the endpoint."
-                ) from error
+            self._give_up(error, self.url)
         return found
 
     def read_range(self, source_object: SourceObject, start: int, n_bytes: int) -> Iterator[bytes]:
@@ -157,6 +151,16 @@ class BucketSource:
     def close(self) -> None:
         """Let go of connections."""
         self._client.close()
+
+    def _give_up(self, error: Exception, url: str) -> NoReturn:
+        """Say what boto3's error means where nothing is asked again."""
+        try:
+            self._translate(error, url)
+        except CutBodyError as cut:
+            raise SourceUnreachable(
+                f"{url}: the object store does not answer: {cut}. Check the network and the "
+                "endpoint."
+            ) from error
 
     def _translate(self, error: Exception, url: str) -> NoReturn:
         """Say what boto3's error means here."""
@@ -229,23 +233,56 @@ def _check_range(reply: Any, source_object: SourceObject, start: int, n_bytes: i
         raise _explained("412", source_object.url, BucketAccess())
 
 
+def _is_refusal(error: ClientError) -> bool:
+    """Whether the store answered with a no, rather than that it is in trouble."""
+    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) in range(300, 500)
+
+
+#: What codes mean to who reads; an answer without any of them is worth another try.
+_MEANINGS: Final[tuple[tuple[set[str], type[SourceError], str], ...]] = (
+    (
+        s3_codes.NO_BUCKET,
+        SourceMissing,
+        "no such bucket{where}. Check its name and the endpoint.",
+    ),
+    (s3_codes.MISSING, SourceMissing, "no such object{where}. Check the prefix."),
+    (s3_codes.CLOCK, SourceForbidden, f"{s3_codes.CHECK_CLOCK}, or use --anonymous."),
+    (
+        s3_codes.CREDENTIALS,
+        SourceForbidden,
+        "the credentials were refused ({code}). Try --anonymous.",
+    ),
+    (
+        s3_codes.FORBIDDEN,
+        SourceForbidden,
+        (
+            "permission denied{where} ({code}). Check the bucket's policy, your credentials, or "
+            "choose --signed or --anonymous."
+        ),
+    ),
+    (
+        s3_codes.SHORTER,
+        SourceChanged,
+        (
+            "the object is shorter than when it was listed ({code}). Nothing was published; wait "
+            "until whatever writes it is done, then run again."
+        ),
+    ),
+    (
+        s3_codes.CHANGED,
+        SourceChanged,
+        (
+            "the object was replaced while it was read. Nothing was published; run again to read "
+            "the new one."
+        ),
+    ),
+)
+
+
 def _explained(code: str, url: str, access: BucketAccess) -> SourceError:
     """The user's version of an S3 error code."""
     where = f" at {access.endpoint_url}" if access.endpoint_url else ""
-    if code == "NoSuchBucket":
-        return SourceMissing(f"{url}: no such bucket{where}. Check its name and the endpoint.")
-    if code in _MISSING:
-        return SourceMissing(f"{url}: no such object{where}. Check the prefix.")
-    if code in _SIGNATURE:
-        return SourceForbidden(f"{url}: the credentials were refused ({code}). Try --anonymous.")
-    if code in _FORBIDDEN:
-        return SourceForbidden(
-            f"{url}: permission denied{where} ({code}). Check the bucket's policy, your "
-            "credentials, or choose --signed or --anonymous."
-        )
-    if code in _CHANGED:
-        return SourceChanged(
-            f"{url}: the object was replaced while it was read. Nothing was published; "
-            "run again to read the new one."
-        )
+    for codes, kind, meaning in _MEANINGS:
+        if code in codes:
+            return kind(f"{url}: {meaning.format(where=where, code=code)}")
     return SourceUnreachable(f"{url}: the object store answered {code}{where}. Try again later.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from yfcc import __version__
+from yfcc.config import trusted_certificates
 from yfcc.errors import (
     SourceChanged,
     SourceError,
@@ -46,6 +48,7 @@ class WebSource:
         self._names = names
         self._session = requests.Session()
         self._session.trust_env = False  # neither proxies nor .netrc, unasked
+        self._session.verify = trusted_certificates() or True
         self._session.headers.update(
             {"User-Agent": f"yfcc/{__version__}", "Accept-Encoding": "identity"}
         )
@@ -111,6 +114,11 @@ class WebSource:
             try:
                 reply = self._session.head(url, timeout=_TIMEOUTS_S, allow_redirects=True)
             except requests.RequestException as error:
+                if _is_distrust(error):
+                    raise SourceUnreachable(
+                        f"{url}: its certificate is not trusted: {error}. If an authority of your "
+                        "own signed it, name the file of its certificate in SSL_CERT_FILE."
+                    ) from error
                 if pause_s is None:
                     raise SourceUnreachable(
                         f"{url}: no answer: {error}. Check the network."
@@ -153,6 +161,14 @@ class WebSource:
         self._session.close()
 
 
+def _is_distrust(error: BaseException) -> bool:
+    """Whether it is the server's certificate that ended a connection."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
+        cause = cause.__cause__ or cause.__context__
+    return cause is not None
+
+
 def _check_part(
     reply: requests.Response, source_object: SourceObject, start: int, n_bytes: int
 ) -> None:
@@ -167,6 +183,11 @@ def _check_part(
     version = reply.headers.get("ETag") or reply.headers.get("Last-Modified")
     expected = f"bytes {start}-{start + n_bytes - 1}/{source_object.n_bytes}"
     got = reply.headers.get("Content-Range")
+    if status == 416:
+        raise SourceChanged(
+            f"{url}: the file is shorter than when it was listed (416). Wait until whatever "
+            "writes it is done, then run again."
+        )
     if status == 412 or (
         version and version != source_object.etag and not source_object.etag.startswith("size-")
     ):
