@@ -36,17 +36,19 @@ _MASK: Final = (1 << _MARK_BITS) - 1
 
 
 def _places(mark: int) -> npt.NDArray[np.uint8]:
-    """For each value of a byte the bits at which a mark may have begun in the byte before it.
+    """For each value of two bytes the bits at which a mark may have begun in the byte before.
 
     Returns
     -------
-    uint8 array, 256
-        Bit n is set if the eight bits from 8 - n to 16 - n of the mark are this value.
+    uint8 array, 2 x 256
+        Of the first and of the second byte. Bit n is set if the byte is what the mark has there
+        when it begins at bit n.
     """
-    places = np.zeros(256, np.uint8)
-    for n_bits_before in range(8):
-        value = mark >> (_MARK_BITS - 16 + n_bits_before) & 0xFF
-        places[value] |= 1 << n_bits_before
+    places = np.zeros((2, 256), np.uint8)
+    for byte in range(2):
+        for n_bits_before in range(8):
+            value = mark >> (_MARK_BITS - 16 - 8 * byte + n_bits_before) & 0xFF
+            places[byte, value] |= 1 << n_bits_before
     return places
 
 
@@ -64,7 +66,7 @@ def _scan(
     """Bits where a mark lies whole; their number, never more than ``found`` has room for."""
     n_found = 0
     for at in range(max(first_byte, 0) + 1, len(buffer) - 4):
-        possible = places[buffer[at]]
+        possible = places[0, buffer[at]] & places[1, buffer[at + 1]]
         if not possible:
             continue
         # The byte before, this one, and five more hold a mark that begins in the byte before.
