@@ -160,7 +160,7 @@ def _as_maps(
     keys: pa.StringArray,
     values: pa.Array,
     suspects: npt.NDArray[np.int64],
-    merge: Callable[[list[Any]], object],
+    merge: Callable[[list[Any]], Any],
 ) -> pa.MapArray:
     """Maps in which a key stands once; ``merge`` makes one value of those of a recurring key.
 
@@ -171,24 +171,15 @@ def _as_maps(
     keys, values : one a piece
     suspects : rows in which a key may recur
     """
-    groups = [group for row in suspects for group in _recurring(rows, int(row), keys)]
-    if not groups:
-        return as_maps(rows, keys, values)
-    merged = [merge(values.take(pa.array(group)).to_pylist()) for group in groups]
-    is_first = np.zeros(len(values), np.bool_)
-    is_first[[group[0] for group in groups]] = True
-    values = pc.replace_with_mask(values, pa.array(is_first), pa.array(merged, values.type))
-    kept = np.ones(len(values), np.bool_)
-    kept[[piece for group in groups for piece in group[1:]]] = False
-    n_kept = np.concatenate(([0], np.cumsum(kept)))
-    mask = pa.array(kept)
-    return as_maps(n_kept[rows].astype(np.int32), keys.filter(mask), values.filter(mask))
-
-
-def _recurring(rows: npt.NDArray[np.int32], row: int, keys: pa.StringArray) -> list[list[int]]:
-    """Pieces of a row that share a key, in order of the first of each group."""
-    first, last = int(rows[row]), int(rows[row + 1])
-    by_key: dict[str, list[int]] = {}
-    for piece, key in enumerate(keys.slice(first, last - first).to_pylist(), first):
-        by_key.setdefault(key, []).append(piece)
-    return sorted(group for group in by_key.values() if len(group) > 1)
+    maps = as_maps(rows, keys, values)
+    parts, begin = [], 0
+    for row in suspects.tolist():
+        pairs = maps[row].as_py()
+        by_key: dict[str, list[Any]] = {}
+        for key, value in pairs:
+            by_key.setdefault(key, []).append(value)
+        if len(by_key) < len(pairs):
+            merged = [(key, merge(group)) for key, group in by_key.items()]
+            parts += [maps.slice(begin, row - begin), pa.array([merged], maps.type)]
+            begin = row + 1
+    return pa.concat_arrays([*parts, maps.slice(begin)]) if parts else maps
