@@ -17,10 +17,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("which", choices=["all", "metadata", "download"], nargs="?", default="all")
     parser.add_argument("--rows", type=int, default=100_000, help="rows of metadata")
-    parser.add_argument("--items", type=int, default=1_000, help="items to download")
+    parser.add_argument("--items", type=int, default=4_000, help="items to download")
     parser.add_argument("--pairs", type=int, default=5, help="runs of each")
     parser.add_argument("--out", type=Path, default=Path("bench-out"), help="folder for data")
     parser.add_argument("--cores", type=int, help="use only so many cores, for all")
+    parser.add_argument(
+        "--no-install",
+        dest="install",
+        action="store_false",
+        help="leave out other tools that would have to be installed from PyPI",
+    )
     arguments = parser.parse_args()
     if arguments.cores:
         # Children inherit it.
@@ -31,7 +37,9 @@ def main() -> None:
     if arguments.which in ("all", "metadata"):
         bench_metadata.run(arguments.out, arguments.rows, arguments.pairs)
     if arguments.which in ("all", "download"):
-        bench_download.run(arguments.out, arguments.items, arguments.pairs)
+        bench_download.run(
+            arguments.out, arguments.items, arguments.pairs, may_install=arguments.install
+        )
 
 
 if __name__ == "__main__":

@@ -53,7 +53,9 @@ def run_yfcc(tmp_path: Path) -> RunYfcc:
         return subprocess.run(
             [sys.executable, "-m", "yfcc.cli.main", *arguments],
             cwd=tmp_path,
-            env=clean | {"AWS_EC2_METADATA_DISABLED": "true"} | environment,
+            env=clean
+            | {"AWS_EC2_METADATA_DISABLED": "true", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+            | environment,
             capture_output=True,
             text=True,
             timeout=120,

@@ -6,7 +6,9 @@ The only place that looks at the environment; ``AWS_*`` is boto3's to read.
 from __future__ import annotations
 
 import os
+import socket
 import ssl
+import tempfile
 import tomllib
 from pathlib import Path
 from typing import Any, Final
@@ -39,9 +41,27 @@ def read_settings(directory: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: cannot be read as TOML: {error}") from error
 
 
+def spare_blas_threads() -> None:
+    """Have NumPy start no threads for linear algebra, which nothing here uses.
+
+    They spin for a moment when it is loaded: 0.1 CPU seconds of every command. To be called
+    before that; what the user has set stays.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
 def s3_endpoint_url() -> str | None:
     """The object store that the environment names, as boto3 reads it."""
     return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+
+
+def mirror_endpoint_url() -> str | None:
+    """The object store that mirrors in buckets are in; None: Amazon's, or what a profile says.
+
+    ``YFCC_MIRROR_ENDPOINT``, for media that come from one store and go to another; else the
+    store that boto3 would use.
+    """
+    return os.environ.get("YFCC_MIRROR_ENDPOINT") or s3_endpoint_url()
 
 
 def trusted_certificates() -> str | None:
@@ -70,3 +90,23 @@ def trusted_certificates() -> str | None:
                 ) from error
         return place
     return None
+
+
+def rate_file() -> Path:
+    """Where the processes of this user and machine keep their rates together.
+
+    In the user's cache, which sessions and scheduled jobs share, or in the system's temporary
+    directory if there is none that can be written. With the machine's name, as homes may be
+    shared among machines.
+    """
+    cache = os.environ.get("XDG_CACHE_HOME") or ""
+    try:
+        # A relative path is to be ignored (XDG base directory specification).
+        root = Path(cache) if cache.startswith("/") else Path.home() / ".cache"
+        there = next(path for path in (root, *root.parents) if path.exists())
+        is_usable = os.access(there, os.W_OK | os.X_OK)
+    except RuntimeError:  # no home
+        is_usable = False
+    if not is_usable:
+        root = Path(tempfile.gettempdir()) / f"cache-{os.getuid()}"
+    return root / "yfcc" / f"rates-{socket.gethostname()}.json"

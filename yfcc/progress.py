@@ -139,11 +139,18 @@ def _line(name: str, pace: _Pace) -> str:
     if pace.rows_per_s is not None:
         told.append(f"{pace.rows_per_s:,.0f} rows/s")
     if pace.left_s is not None:
-        told.append(f"{_duration(pace.left_s)} left")
+        told.append(f"{format_duration(pace.left_s)} left")
     return ", ".join(told)
 
 
-def _duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
+    """Hours, minutes and seconds.
+
+    Examples
+    --------
+    >>> format_duration(3725.4)
+    '1:02:05'
+    """
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}"
@@ -174,7 +181,7 @@ class TerminalProgress:
         pace = self._paces[name]
         pace.advance(n_bytes, n_rows, self._clock())
         rate = "" if pace.rows_per_s is None else f", {pace.rows_per_s:,.0f}/s"
-        left = "" if pace.left_s is None else _duration(pace.left_s)
+        left = "" if pace.left_s is None else format_duration(pace.left_s)
         self._progress.update(
             self._tasks[name], completed=n_bytes, rows=f"{n_rows:,} rows{rate}", left=left
         )
@@ -259,7 +266,7 @@ def describe_run(counts: RunCounts) -> str:
     return (
         f"{n_done:,} of {counts.n_selected:,} items: {outcomes or 'none yet'}; "
         f"{n_new / elapsed_s:,.0f} items/s, {counts.n_bytes / elapsed_s / 1e6:,.1f} MB/s, "
-        f"{_duration(left_s)} left"
+        f"{format_duration(left_s)} left"
     )
 
 

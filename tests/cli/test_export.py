@@ -37,7 +37,7 @@ def test_export_has_the_selection_flags_of_download() -> None:
     selection = {
         *("--where", "--license", "--commercial", "--derivatives", "--media", "--bbox"),
         *("--country", "--place", "--taken", "--uploaded", "--tag", "--autotag", "--user"),
-        *("--device", "--lines"),
+        *("--device", "--lines", "--ids", "--sample", "--seed"),
     }
     for command in (FORMS["parquet"], commands["download"]):
         assert selection <= flags(command)

@@ -16,7 +16,7 @@ def test_a_benchmark_prints_ours_beside_another(which: str, tmp_path: Path) -> N
     done = subprocess.run(
         [
             *(sys.executable, str(ROOT / "scripts" / "bench.py"), which, "--out", str(tmp_path)),
-            *("--rows", "2000", "--items", "60", "--pairs", "1"),
+            *("--rows", "2000", "--items", "60", "--pairs", "1", "--no-install"),
         ],
         capture_output=True,
         text=True,

@@ -19,6 +19,9 @@ PHOTO_HASH = "16e6d6d2b9f8d1d9b3c4e5f6a7b8c9d"
 S3_TARGET = f"/multimedia-commons/data/images/16e/6d6/{PHOTO_HASH}.jpg"
 FLICKR_TARGET = "/7301/4207153986_0123456789.jpg"
 
+#: What every Flickr host is asked first, once.
+ROBOTS, TDMREP = "/robots.txt", "/.well-known/tdmrep.json"
+
 BOTH = (Source.S3, Source.FLICKR)
 
 #: Pauses as short as the rules allow them to be.

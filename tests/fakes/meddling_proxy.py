@@ -133,7 +133,7 @@ class MeddlingProxy:
             except OSError:
                 return
         with connection, contextlib.suppress(OSError):
-            head = _read_head(connection)
+            head, content = _read_request(connection)
             if not head:
                 return
             method = head.split(b" ", 1)[0].decode()
@@ -149,14 +149,14 @@ class MeddlingProxy:
                     status = statuses.pop(0)
                     connection.sendall(_error(status, meddling.code, has_body=method != "HEAD"))
                     return
-            reply = self._ask(re.sub(rb"(?i)\r\nconnection: [^\r]*", b"", head))
+            reply = self._ask(re.sub(rb"(?i)\r\nconnection: [^\r]*", b"", head), content)
             if ranged:
                 self._answer(connection, reply, meddling)
             else:
                 connection.sendall(reply)
 
-    def _ask(self, head: bytes) -> bytes:
-        request = head[:-4] + b"\r\nConnection: close\r\n\r\n"
+    def _ask(self, head: bytes, content: bytes) -> bytes:
+        request = head[:-4] + b"\r\nConnection: close\r\n\r\n" + content
         with socket.create_connection(self._upstream, timeout=10) as upstream:
             upstream.sendall(request)
             parts = []
@@ -194,14 +194,19 @@ class MeddlingProxy:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-def _read_head(connection: socket.socket) -> bytes:
-    head = b""
-    while not head.endswith(b"\r\n\r\n"):
+def _read_request(connection: socket.socket) -> tuple[bytes, bytes]:
+    """Head and body; empty if there is no whole one."""
+    request, n_bytes = b"", None
+    while n_bytes is None or len(request) < n_bytes:
         part = connection.recv(1 << 16)
         if not part:
-            return b""
-        head += part
-    return head
+            return b"", b""
+        request += part
+        end = request.find(b"\r\n\r\n") + 4
+        if end >= 4 and n_bytes is None:
+            told = re.search(rb"(?i)\r\ncontent-length: ([0-9]+)", request[:end])
+            n_bytes = end + (int(told[1]) if told else 0)
+    return request[:end], request[end:]
 
 
 def _with_header(head: bytes, name: bytes, value: bytes) -> bytes:

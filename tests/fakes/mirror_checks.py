@@ -10,17 +10,25 @@ from pathlib import Path
 
 from tests.fakes.mirror_items import FINGERPRINT, FakeAcquire, ListSource, media_bytes
 from yfcc.mirror.disk import Disk
+from yfcc.mirror.opening import create_any
 from yfcc.mirror.plan import plan_download
-from yfcc.mirror.root import create_mirror, open_mirror
+from yfcc.mirror.root import open_mirror
 from yfcc.mirror.run import DownloadJob, RunOptions, run_download
 from yfcc.mirror.stop import StopRequest
 from yfcc.mirror.totals import RunProgress, RunSummary
 from yfcc.mirror.verify import verify_mirror
 from yfcc.model import Item, id_prefix
 
+#: The columns of ``downloads``, in the contract's order.
+COLUMNS = [
+    *("photo_id", "outcome", "source", "url", "path", "n_bytes", "sha256", "content_type"),
+    *("width", "height", "http_status", "attempts", "first_error", "fetched_at"),
+    *("x_robots_tag", "shard"),
+]
+
 
 def download(
-    root: Path,
+    root: Path | str,
     items: list[Item],
     acquire: FakeAcquire | None = None,
     disk: Disk | None = None,
@@ -30,7 +38,7 @@ def download(
 ) -> RunSummary:
     """One run over items that are the whole selection."""
     source = ListSource(items)
-    with create_mirror(root, disk) as mirror:
+    with create_any(root, disk=disk) as mirror:
         plan = plan_download(source.count_by_shard())
         job = DownloadJob(mirror, source, plan, acquire or FakeAcquire(), FINGERPRINT)
         return run_download(job, RunOptions(**{"n_workers": 4, **options}), stop, report)
@@ -50,12 +58,23 @@ def read_records(root: Path) -> dict[int, dict]:
             if line.startswith(b'{"commit":') and line.endswith(b"\n"):
                 seal = json.loads(line)["commit"]
                 if seal["n"] == len(waiting) and seal["crc32"] == zlib.crc32(b"".join(waiting)):
-                    records = [json.loads(each) for each in waiting]
+                    records = [_filled(json.loads(each)) for each in waiting]
                     latest.update({record["photo_id"]: record for record in records})
                 waiting = []
             else:
                 waiting.append(line)
     return latest
+
+
+def _filled(line: dict) -> dict:
+    """A record with what is left out of its line."""
+    record = {name: line.get(name) for name in COLUMNS} | line
+    first, second = id_prefix(record["photo_id"])
+    if extension := record.pop("extension", None):
+        record["path"] = f"media/{first}/{second}/{record['photo_id']}.{extension}"
+    if record["shard"] is None:
+        record["shard"] = int(first + second) * 2_654_435_761 % 2**32 >> 20
+    return record
 
 
 def whole_on_disk(root: Path) -> set[int]:

@@ -24,7 +24,7 @@ from yfcc.model import Item
 N_FAST = 20
 
 
-def main(root: Path, n_items: int, log: Path, manner: str, done: Path | None = None) -> int:
+def main(root: Path | str, n_items: int, log: Path, manner: str, done: Path | None = None) -> int:
     stop = StopRequest()
     items = make_items(n_items)
     slow = {item.photo_id for item in items[N_FAST:]} if manner != "fast" else set()
@@ -60,4 +60,5 @@ def main(root: Path, n_items: int, log: Path, manner: str, done: Path | None = N
 
 if __name__ == "__main__":
     root_, n_items_, log_, manner_, *done_ = sys.argv[1:]
-    sys.exit(main(Path(root_), int(n_items_), Path(log_), manner_, *map(Path, done_)))
+    place = root_ if "://" in root_ else Path(root_)
+    sys.exit(main(place, int(n_items_), Path(log_), manner_, *map(Path, done_)))

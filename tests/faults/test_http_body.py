@@ -101,9 +101,11 @@ def test_a_flipped_bit_is_noticed_by_the_etag() -> None:
     assert "MD5" in (fetched.acquired.first_error or "")
 
 
-def test_a_truncated_object_that_the_etag_proves_is_asked_for_once() -> None:
+def test_a_truncated_object_that_the_etag_proves_is_never_asked_for_again() -> None:
     fetched = acquire_from(in_turn(reply(HALF, headers=[etag_of(HALF)])))
-    assert (fetched.outcome, fetched.n_requests) == (Outcome.FAILED, 1)
+    assert (fetched.outcome, fetched.n_requests) == (Outcome.NOT_MEDIA, 1)
+    assert "truncated" in fetched.error
+    assert "lies at the source" in fetched.error
 
 
 def test_an_etag_of_several_parts_is_no_digest() -> None:

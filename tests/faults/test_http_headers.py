@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.fakes.fetching import acquire_from
 from tests.fakes.pictures import jpeg
-from tests.fakes.scripted_server import Close, in_turn, reply
+from tests.fakes.scripted_server import Close, Endless, Step, in_turn, reply
 from yfcc.model import Outcome
 
 PHOTO = jpeg()
@@ -89,3 +91,29 @@ def test_interim_answers_are_passed_over() -> None:
 def test_http_1_0_is_understood() -> None:
     answer = (b"HTTP/1.0 200 OK\r\nContent-Type: image/jpeg\r\n\r\n" + PHOTO, Close())
     assert acquire_from(in_turn(answer)).outcome is Outcome.STORED
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (Endless(b"HTTP/1.1 102 Processing\r\n\r\n"),),
+        (START.replace(b"Content-Length", b"X"), Endless(b"X: y\r\n" * 50, 0.02)),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
+            Endless(b"X: y\r\n" * 50, 0.02),
+        ),
+    ],
+    ids=["interim answers", "headers", "trailers"],
+)
+def test_what_comes_without_end_around_a_body_ends_with_the_time_for_an_attempt(
+    answer: tuple[Step, ...],
+) -> None:
+    started_s = time.monotonic()
+    fetched = acquire_from(in_turn(answer), max_attempts=1, deadline_s=0.5)
+    assert fetched.outcome is Outcome.FAILED
+    assert time.monotonic() - started_s < 3.0
+
+
+def test_a_header_of_almost_64_kib_is_read_and_what_follows_it_too() -> None:
+    answer = START + b"X-Long: " + b"x" * 65_000 + b"\r\nX-Robots-Tag: noai\r\n\r\n" + PHOTO
+    assert acquire_from(in_turn(answer)).outcome is Outcome.REFUSED

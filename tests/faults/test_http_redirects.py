@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import pytest
 
-from tests.fakes.fetching import BOTH, FLICKR_TARGET, acquire_from
+from tests.fakes.fetching import (
+    BOTH,
+    FLICKR_TARGET,
+    ROBOTS,
+    TDMREP,
+    acquire_from,
+    client_of,
+    photo,
+)
+from tests.fakes.mirror_items import wait_until
 from tests.fakes.pictures import jpeg, picture
-from tests.fakes.scripted_server import by_target, in_turn, reply
+from tests.fakes.scripted_server import Request, ScriptedServer, Step, by_target, in_turn, reply
+from yfcc.errors import InterruptedRun
 from yfcc.media.settings import Source
+from yfcc.media.sink import BytesSink
 from yfcc.model import Outcome
 
 WHOLE = reply(jpeg())
@@ -40,7 +54,7 @@ def test_five_redirects_are_followed_and_six_are_not() -> None:
 
 def test_a_loop_ends() -> None:
     fetched = acquire_from(by_target(**{"7301": moved(FLICKR_TARGET)}), **FLICKR)
-    assert (fetched.outcome, fetched.n_requests) == (Outcome.FAILED, 7)
+    assert (fetched.outcome, fetched.n_requests) == (Outcome.FAILED, 8)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +70,7 @@ def test_a_redirect_to_the_placeholder_is_known_without_asking_for_it(location: 
     fetched = acquire_from(script, **FLICKR)
     assert fetched.outcome is Outcome.PLACEHOLDER
     assert fetched.acquired.http_status == 302
-    assert fetched.targets == ["/robots.txt", FLICKR_TARGET]
+    assert fetched.targets == [ROBOTS, TDMREP, FLICKR_TARGET]
 
 
 @pytest.mark.parametrize(
@@ -73,6 +87,19 @@ def test_a_redirect_to_the_placeholder_is_known_without_asking_for_it(location: 
         "http://0x7f.1/",
         "http://[::1]/",
         "http://[::ffff:127.0.0.1]/",
+        "http://[64:ff9b::7f00:1]/",
+        "http://[2002:7f00:1::]/",
+        "http://224.0.0.1/",
+        "http://0177.0.0.1/",
+        "http://0x7f000001/",
+        "http://127.0.0.1.nip.io/",
+        "http://xn--fgsds-pta.com/x.jpg",
+        "http://farm8.staticflickr.com@evil.example/x.jpg",
+        "http://farm8.staticflickr.com%2f@evil.example/",
+        "http://evil.example#.staticflickr.com/",
+        "http://evil.example\\.staticflickr.com/",
+        "gopher://farm8.staticflickr.com/x",
+        "javascript:alert(1)",
         "http://localhost/",
         "http://10.0.0.1/",
         "http://evil.example/x.jpg",
@@ -87,7 +114,7 @@ def test_a_redirect_to_what_may_not_be_asked_is_blocked(location: str) -> None:
     fetched = acquire_from(by_target(**{"7301": moved(location)}), **FLICKR)
     assert fetched.outcome is Outcome.BLOCKED
     assert fetched.error
-    assert fetched.targets == ["/robots.txt", FLICKR_TARGET]
+    assert fetched.targets == [ROBOTS, TDMREP, FLICKR_TARGET]
 
 
 def test_the_persistent_copy_may_not_send_us_into_the_private_network_either() -> None:
@@ -121,3 +148,63 @@ def test_a_blocked_flickr_url_does_not_hide_that_the_copy_lacks_the_item() -> No
     fetched = acquire_from(script, sources=BOTH)
     assert fetched.outcome is Outcome.GONE
     assert fetched.acquired.source == "s3"
+
+
+def waiting(retry_after: str) -> bytes:
+    return reply(b"", 302, [("Location", "/new/6.jpg"), ("Retry-After", retry_after)])
+
+
+def test_a_redirect_is_followed_after_the_wait_it_asks_for() -> None:
+    started_s = time.monotonic()
+    fetched = acquire_from(by_target(**{"7301": waiting("1"), "new": WHOLE}), **FLICKR)
+    assert (fetched.outcome, fetched.acquired.attempts) == (Outcome.STORED, 1)
+    assert 1.0 <= time.monotonic() - started_s < 5.0
+
+
+@pytest.mark.parametrize("value", ["soon", "-1", "0", "Mon, 01 Jan 1990 00:00:00 GMT"])
+def test_a_redirect_with_a_wait_that_is_none_is_followed_at_once(value: str) -> None:
+    started_s = time.monotonic()
+    fetched = acquire_from(by_target(**{"7301": waiting(value), "new": WHOLE}), **FLICKR)
+    assert fetched.outcome is Outcome.STORED
+    assert time.monotonic() - started_s < 1.0
+
+
+@pytest.mark.parametrize("value", ["61", "1000000000", "9" * 40, "Fri, 01 Jan 2100 00:00:00 GMT"])
+def test_a_redirect_with_too_long_a_wait_is_left_for_another_run(value: str) -> None:
+    fetched = acquire_from(by_target(**{"7301": waiting(value), "new": WHOLE}), **FLICKR)
+    assert fetched.outcome is Outcome.FAILED
+    assert "asks to wait" in fetched.error
+    assert fetched.targets[-1] == FLICKR_TARGET
+
+
+def test_one_item_that_waits_for_a_redirect_does_not_hold_up_the_others() -> None:
+    def script(request: Request) -> list[Step]:
+        return [waiting("2") if request.target.endswith("slow.jpg") else WHOLE]
+
+    with (
+        ScriptedServer(script) as server,
+        client_of(server, sources=(Source.FLICKR,), flickr_connections=1) as client,
+    ):
+        slow = photo(1, download_url="http://farm8.staticflickr.com/7301/slow.jpg")
+        thread = threading.Thread(target=client.acquire, args=(slow, BytesSink()))
+        thread.start()
+        wait_until(lambda: "/7301/slow.jpg" in server.targets)
+        started_s = time.monotonic()
+        assert client.acquire(photo(2), BytesSink()).outcome is Outcome.STORED
+        assert time.monotonic() - started_s < 1.0
+        thread.join()
+
+
+def test_a_stopped_run_does_not_wait_for_a_redirect() -> None:
+    stop = threading.Event()
+    timer = threading.Timer(0.2, stop.set)
+    with (
+        ScriptedServer(by_target(**{"7301": waiting("50")})) as server,
+        client_of(server, stop, sources=(Source.FLICKR,)) as client,
+    ):
+        timer.start()
+        started_s = time.monotonic()
+        with pytest.raises(InterruptedRun):
+            client.acquire(photo(), BytesSink())
+        assert time.monotonic() - started_s < 3.0
+    timer.join()

@@ -6,7 +6,16 @@ import time
 
 import pytest
 
-from tests.fakes.fetching import BOTH, FLICKR_TARGET, S3_TARGET, acquire_from, client_of, photo
+from tests.fakes.fetching import (
+    BOTH,
+    FLICKR_TARGET,
+    ROBOTS,
+    S3_TARGET,
+    TDMREP,
+    acquire_from,
+    client_of,
+    photo,
+)
 from tests.fakes.pictures import jpeg
 from tests.fakes.scripted_server import Close, Pause, ScriptedServer, by_target, in_turn, reply
 from yfcc.media.settings import Source
@@ -71,7 +80,7 @@ def test_a_refusal_on_the_way_counts_as_much_as_one_at_the_end() -> None:
     moved = reply(b"", 302, [("Location", "/new/1.jpg"), ("X-Robots-Tag", "noai")])
     fetched = acquire_from(by_target(**{"7301": moved, "new": WHOLE}), **FLICKR)
     assert fetched.outcome is Outcome.REFUSED
-    assert fetched.targets == ["/robots.txt", FLICKR_TARGET]
+    assert fetched.targets == [ROBOTS, TDMREP, FLICKR_TARGET]
 
 
 def test_noindex_on_an_error_page_is_not_about_the_photo() -> None:
@@ -90,7 +99,7 @@ def test_what_robots_txt_disallows_is_not_asked() -> None:
     fetched = acquire_from(by_target(robots=robots, **{"7301": WHOLE}), **FLICKR)
     assert fetched.outcome is Outcome.BLOCKED
     assert "robots.txt" in fetched.error
-    assert fetched.targets == ["/robots.txt"]
+    assert fetched.targets == [ROBOTS]
     assert fetched.acquired.attempts == 0
 
 
@@ -98,7 +107,7 @@ def test_what_robots_txt_says_about_use_counts() -> None:
     robots = reply(b"User-agent: *\nContent-Usage: train-ai=n\n")
     script = by_target(robots=robots, **{"7301": WHOLE})
     fetched = acquire_from(script, **FLICKR)
-    assert (fetched.outcome, fetched.targets) == (Outcome.REFUSED, ["/robots.txt"])
+    assert (fetched.outcome, fetched.targets) == (Outcome.REFUSED, [ROBOTS])
     fetched = acquire_from(script, ignore_opt_out=True, **FLICKR)
     assert fetched.outcome is Outcome.STORED
     assert fetched.acquired.rights == {"content-usage": "train-ai=n"}
@@ -137,7 +146,7 @@ def test_rules_that_cannot_be_had_leave_the_item_for_the_next_run(
     script = by_target(robots=robots, **{"7301": WHOLE})  # type: ignore[arg-type]
     fetched = acquire_from(script, **FLICKR)
     assert fetched.outcome is Outcome.FAILED
-    assert set(fetched.targets) == {"/robots.txt"}
+    assert set(fetched.targets) == {ROBOTS}
 
 
 def test_robots_txt_is_asked_for_once_and_redirects_of_it_are_followed() -> None:
@@ -147,14 +156,14 @@ def test_robots_txt_is_asked_for_once_and_redirects_of_it_are_followed() -> None
     with ScriptedServer(script) as server, client_of(server, **FLICKR) as client:
         outcomes = {client.acquire(photo(i), BytesSink()).outcome for i in range(1, 5)}
     assert outcomes == {Outcome.STORED}
-    assert server.targets == ["/robots.txt", "/rules", *[FLICKR_TARGET] * 4]
+    assert server.targets == [ROBOTS, "/rules", TDMREP, *[FLICKR_TARGET] * 4]
 
 
 def test_five_redirects_of_robots_txt_are_followed_and_more_mean_none() -> None:
     moved = reply(b"", 301, [("Location", "/robots.txt")])
     fetched = acquire_from(by_target(robots=moved, **{"7301": WHOLE}), **FLICKR)
     assert fetched.outcome is Outcome.STORED
-    assert fetched.targets == ["/robots.txt"] * 6 + [FLICKR_TARGET]
+    assert fetched.targets == [ROBOTS] * 6 + [TDMREP, FLICKR_TARGET]
 
 
 def test_the_persistent_copy_is_published_to_be_fetched_and_has_no_robots_txt() -> None:

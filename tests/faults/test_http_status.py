@@ -7,7 +7,16 @@ import time
 
 import pytest
 
-from tests.fakes.fetching import BOTH, FLICKR_TARGET, S3_TARGET, acquire_from, client_of, photo
+from tests.fakes.fetching import (
+    BOTH,
+    FLICKR_TARGET,
+    ROBOTS,
+    S3_TARGET,
+    TDMREP,
+    acquire_from,
+    client_of,
+    photo,
+)
 from tests.fakes.pictures import jpeg
 from tests.fakes.scripted_server import ScriptedServer, by_target, in_turn, reply
 from yfcc.errors import RateLimitedError, SourceForbidden
@@ -30,7 +39,7 @@ def test_a_404_is_asked_once(status: int) -> None:
 def test_what_the_persistent_copy_lacks_is_asked_of_flickr_each_url_once() -> None:
     fetched = acquire_from(in_turn(reply(b"", 404)), sources=BOTH)
     assert fetched.outcome is Outcome.GONE
-    assert fetched.targets == [S3_TARGET, "/robots.txt", FLICKR_TARGET]
+    assert fetched.targets == [S3_TARGET, ROBOTS, TDMREP, FLICKR_TARGET]
     assert fetched.acquired.attempts == 2
 
 
@@ -166,6 +175,6 @@ def test_the_flickr_rate_is_one_for_all_threads() -> None:
             thread.start()
         for thread in threads:
             thread.join()
-        # robots.txt and five photos: five steps of a tenth of a second between them.
-        assert time.monotonic() - started_s >= 0.5
-        assert len(server.requests) == 6
+        # Two pages and five photos: six steps of a tenth of a second between them.
+        assert time.monotonic() - started_s >= 0.6
+        assert len(server.requests) == 7

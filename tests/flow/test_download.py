@@ -132,7 +132,7 @@ def test_a_failed_write_is_never_a_success(
         with EmbeddedServers(sample.directory) as servers:
             # Few workers: most of what fits is committed before the disk is full.
             arguments = ("download", "--catalog", catalog, "--mirror", str(disk / "mirror"))
-            arguments += ("--workers", "2")
+            arguments += ("--workers", "2", "--force")
             full = run_yfcc(*arguments, "--s3-endpoint", servers.s3_endpoint, "--quiet")
             assert full.returncode == 6, full.stderr
             assert full.stderr.count("\n") == 1

@@ -9,18 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.fakes.mirror_checks import download, read_records
+from tests.fakes.mirror_checks import COLUMNS, download, read_records
 from tests.fakes.mirror_disk import FailingDisk
 from tests.fakes.mirror_items import FakeAcquire, make_items
 from yfcc.errors import TargetError
 from yfcc.mirror.downloads import DOWNLOADS_SCHEMA, iter_download_tables, write_downloads_parquet
 from yfcc.model import Outcome
-
-COLUMNS = [
-    *("photo_id", "outcome", "source", "url", "path", "n_bytes", "sha256", "content_type"),
-    *("width", "height", "http_status", "attempts", "first_error", "fetched_at"),
-    *("x_robots_tag", "shard"),
-]
 
 
 def read_table(root: Path) -> pa.Table:

@@ -61,10 +61,10 @@ def some_damage(root: Path, chance: random.Random) -> None:
     chance.choice([media, media.with_suffix(".json")]).unlink()
     try:
         with open_mirror(root, some_disk(chance)) as mirror:
-            repair_mirror(mirror, n_workers=1)
+            repair_mirror(mirror)
     except TargetError:
         with open_mirror(root) as mirror:
-            repair_mirror(mirror, n_workers=1)
+            repair_mirror(mirror)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -10,8 +10,9 @@ import pytest
 from tests.fakes.mirror_checks import download, read_records
 from tests.fakes.mirror_items import FakeAcquire, make_item
 from yfcc.errors import TargetError, UsageError
+from yfcc.mirror.findings import Problem
 from yfcc.mirror.root import create_mirror, open_mirror
-from yfcc.mirror.verify import Problem, verify_mirror
+from yfcc.mirror.verify import verify_mirror
 
 ITEM = make_item(4207153986)
 

@@ -16,7 +16,7 @@ from tests.fakes.mirror_checks import check_invariants, download, read_records
 from tests.fakes.mirror_items import FINGERPRINT, FakeAcquire, ListSource, make_items, wait_until
 from tests.flow.test_mirror_kill import n_lines, start_child
 from yfcc.errors import LockedError
-from yfcc.mirror.appending import ShardLedger
+from yfcc.mirror.appending import FileLedger
 from yfcc.mirror.claim import claim_shards
 from yfcc.mirror.plan import plan_download
 from yfcc.mirror.record import decode_record
@@ -159,7 +159,7 @@ def test_a_ledger_that_grew_behind_a_runs_back_is_not_added_to(tmp_path: Path) -
     (path,) = tmp_path.glob("ledger/*.jsonl")
     record_line = path.read_bytes()
     with create_mirror(tmp_path) as mirror:
-        ledger = ShardLedger(mirror, items[0].shard, lambda: None)
+        ledger = FileLedger(mirror, items[0].shard, lambda: None)
         record = decode_record(record_line.split(b"\n")[0])
         ledger.append([record])
         with path.open("ab") as file:

@@ -117,11 +117,13 @@ def test_503_for_a_whole_shard_is_planned_again(tmp_path: Path) -> None:
     assert (again.outcomes, again.exit_code) == ({"stored": len(items)}, 0)
 
 
-def test_records_have_the_columns_of_downloads_first(tmp_path: Path) -> None:
+def test_records_hold_the_columns_of_downloads_and_no_nulls(tmp_path: Path) -> None:
     download(tmp_path, make_items(1))
     (record,) = read_records(tmp_path).values()
     assert list(record)[:16] == DOWNLOADS_SCHEMA.names
-    assert list(record)[16:] == ["run_id", "last_error", "rights"]
+    assert list(record)[16:] == ["run_id", "rights"]
+    (ledger,) = tmp_path.glob("ledger/*.jsonl")
+    assert b"null" not in ledger.read_bytes()
     assert record["outcome"] == "stored"
 
 

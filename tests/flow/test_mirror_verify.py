@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import errno
+import hashlib
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.fakes.mirror_checks import check_invariants, download, media_file, read_records
-from tests.fakes.mirror_disk import FailingDisk
-from tests.fakes.mirror_items import FakeAcquire, make_items
+from tests.fakes.mirror_disk import FailingDisk, SmallDisk
+from tests.fakes.mirror_items import FakeAcquire, FakeAcquired, make_items
+from tests.fakes.pictures import jpeg
 from yfcc.errors import LockedError, TargetError, VerifyError
+from yfcc.media.sink import Sink
 from yfcc.mirror.claim import claim_shards
+from yfcc.mirror.disk import Disk
+from yfcc.mirror.findings import Problem, VerifySummary
 from yfcc.mirror.repair import repair_mirror
 from yfcc.mirror.root import open_mirror
 from yfcc.mirror.status import read_status
-from yfcc.mirror.verify import Problem, VerifySummary, verify_mirror
-from yfcc.model import Outcome
+from yfcc.mirror.verify import VerifyOptions, verify_mirror
+from yfcc.model import Item, Outcome
 
 ITEMS = make_items(12)
 
@@ -56,7 +63,14 @@ def test_a_mirror_as_recorded_is_clean(tmp_path: Path) -> None:
     summary.raise_if_damaged()
 
 
-@pytest.mark.parametrize("problem", [each for each in Problem if each != "ledger_damaged"])
+OF_ITEMS = [
+    problem
+    for problem in Problem
+    if problem not in {Problem.LEDGER_DAMAGED, Problem.UNDECODABLE, Problem.EXTRA}
+]
+
+
+@pytest.mark.parametrize("problem", OF_ITEMS)
 def test_damage_is_found_taken_back_and_fetched_anew(tmp_path: Path, problem: Problem) -> None:
     download(tmp_path, ITEMS)
     damaged = ITEMS[4].photo_id
@@ -131,7 +145,7 @@ def test_a_disk_that_cannot_be_read_at_all_is_no_damage(tmp_path: Path) -> None:
     download(tmp_path, ITEMS)
     disk = FailingDisk("open", 20, errno.EMFILE)
     with open_mirror(tmp_path, disk) as mirror, pytest.raises(TargetError, match="ulimit"):
-        repair_mirror(mirror, n_workers=1)
+        repair_mirror(mirror)
     assert {record["outcome"] for record in read_records(tmp_path).values()} == {"stored"}
 
 
@@ -156,3 +170,203 @@ def test_a_repair_that_fails_half_through_can_be_done_again(tmp_path: Path, oper
         check_invariants(root)
         if not disk.has_failed:
             break
+
+
+def verify_as(root: Path, **options: object) -> VerifySummary:
+    with open_mirror(root) as mirror:
+        return verify_mirror(mirror, VerifyOptions(**options))  # type: ignore[arg-type]
+
+
+def describe(summary: VerifySummary) -> list[tuple[str, str]]:
+    return sorted((damage.problem.value, damage.path) for damage in summary.damages)
+
+
+def test_what_no_run_leaves_behind_is_extra_and_stays(tmp_path: Path) -> None:
+    download(tmp_path, ITEMS)
+    leaf = media_file(tmp_path, ITEMS[0].photo_id).parent
+    top = leaf.parent
+    extra = [
+        leaf / "notes.txt",
+        leaf / f"{ITEMS[0].photo_id}.exe",
+        leaf / "9999999999.jpg",
+        media_file(tmp_path, 4_207_150_000 + 1),
+        top / "thumbs.db",
+        tmp_path / "media" / "readme",
+    ]
+    for path in extra:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"foreign")
+    summary = verify(tmp_path)
+    expected = sorted(("extra", str(path.relative_to(tmp_path))) for path in extra)
+    assert describe(summary) == expected
+    with pytest.raises(VerifyError, match=r"6 files are not the mirror's: .*move them away"):
+        summary.raise_if_damaged()
+    assert repair(tmp_path).n_repaired == 0
+    assert all(path.exists() for path in extra)
+
+
+def test_what_a_killed_run_leaves_behind_is_orphaned_and_no_damage(tmp_path: Path) -> None:
+    download(tmp_path, ITEMS)
+    lost = ITEMS[3]
+    (tmp_path / "ledger" / f"{lost.shard:03x}.jsonl").unlink()
+    media = media_file(tmp_path, lost.photo_id)
+    summary = verify(tmp_path)
+    mates = [item for item in ITEMS if item.shard == lost.shard]
+    assert summary.n_items == len(ITEMS) - len(mates)
+    assert summary.damages == []
+    assert str(media.relative_to(tmp_path)) in summary.orphans
+    assert len(summary.orphans) == 2 * len(mates)
+    download(tmp_path, ITEMS)
+    assert verify(tmp_path).orphans == []
+
+
+def test_processes_find_what_threads_of_this_one_find(tmp_path: Path) -> None:
+    items = make_items(60)
+    download(tmp_path, items)
+    for number, problem in enumerate(OF_ITEMS):
+        break_something(tmp_path, problem, items[7 * number].photo_id)
+    alone = verify_as(tmp_path, n_workers=1)
+    manifest = tmp_path / "manifest-sha256.txt"
+    together = verify_as(tmp_path, n_workers=2, bytes_worth_a_process=0, manifest=manifest)
+    assert len(alone.damages) == len(OF_ITEMS)
+    assert together.damages == alone.damages
+    assert (together.n_items, together.n_bytes) == (60, 180_000)
+    lines = manifest.read_text().splitlines()
+    assert len(lines) == 2 * 60 - 2 - 2 - 2 - 1 - 1
+
+
+def test_sha256sum_accepts_the_manifest(tmp_path: Path) -> None:
+    root = tmp_path / "mirror"
+    download(root, ITEMS)
+    verify_as(root, manifest=tmp_path / "list.txt")
+    command = ["sha256sum", "--check", "--strict", "--quiet", str(tmp_path / "list.txt")]
+    assert subprocess.run(command, cwd=root, check=False).returncode == 0
+    break_something(root, Problem.CHANGED, ITEMS[2].photo_id)
+    found = subprocess.run(command, cwd=root, check=False, capture_output=True)
+    assert found.returncode == 1
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_sample_is_as_large_as_asked_and_can_be_drawn_again(tmp_path: Path) -> None:
+    items = make_items(80)
+    download(tmp_path, items)
+    for item in items[:20]:
+        break_something(tmp_path, Problem.CHANGED, item.photo_id)
+    first, again, other = (verify_as(tmp_path, n_sample=30, seed=seed) for seed in (1, 1, 2))
+    assert first.n_items == other.n_items == 30
+    assert describe(first) == describe(again) != describe(other)
+    assert verify_as(tmp_path, n_sample=1000).n_items == 80
+    assert not (tmp_path / "ledger" / "verify.jsonl").exists()
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("n_shards", [1, 5])
+def test_a_verification_that_was_stopped_goes_on(tmp_path: Path, n_shards: int) -> None:
+    root, manifest = tmp_path / "mirror", tmp_path / "list.txt"
+    download(root, items := make_items(40))
+    break_something(root, Problem.CHANGED, items[0].photo_id)
+    break_something(root, Problem.CHANGED, items[39].photo_id)
+    whole = verify_as(root, manifest=manifest)
+    expected = sorted(manifest.read_text().splitlines())
+    manifest.unlink()
+    seen: list[int] = []
+
+    def stop(summary: VerifySummary) -> None:
+        seen.append(summary.n_items)
+        if len(seen) == n_shards:
+            raise Killed
+
+    with open_mirror(root) as mirror, pytest.raises(Killed):
+        verify_mirror(mirror, VerifyOptions(manifest=manifest), stop)
+    journal = root / "ledger" / "verify.jsonl"
+    with journal.open("ab") as file:
+        file.write(b'{"shard": 99, "n_it')  # torn
+    with Path(f"{manifest}.part").open("a") as part:
+        part.write("torn")
+    resumed = verify_as(root, manifest=manifest)
+    assert resumed.n_items_resumed == seen[-1]
+    assert (resumed.n_items, resumed.damages) == (40, whole.damages)
+    assert sorted(manifest.read_text().splitlines()) == expected
+    assert journal.read_bytes() == b""
+    assert verify_as(root).n_items_resumed == 0
+
+
+def test_only_the_same_verification_is_gone_on_with(tmp_path: Path) -> None:
+    download(tmp_path, ITEMS)
+
+    def stop(_: VerifySummary) -> None:
+        raise Killed
+
+    def stopped() -> None:
+        with open_mirror(tmp_path) as mirror, pytest.raises(Killed):
+            verify_mirror(mirror, VerifyOptions(), stop)
+
+    stopped()
+    assert verify_as(tmp_path, shards=frozenset(range(4096))).n_items_resumed == 0
+    stopped()
+    assert verify_as(tmp_path, restart=True).n_items_resumed == 0
+    stopped()
+    assert verify_as(tmp_path).n_items_resumed > 0
+
+
+def test_two_verifications_at_once_do_not_mix_their_progress(tmp_path: Path) -> None:
+    download(tmp_path, ITEMS)
+
+    def meanwhile(_: VerifySummary) -> None:
+        with pytest.raises(LockedError, match="being verified by another process"):
+            verify(tmp_path)
+
+    with open_mirror(tmp_path) as mirror:
+        verify_mirror(mirror, report=meanwhile)
+
+
+def test_a_mirror_that_cannot_be_written_is_verified_all_the_same(tmp_path: Path) -> None:
+    class ReadOnlyDisk(Disk):
+        def open(self, name: str, flags: int, mode: int = 0o600, *, dir_fd: int) -> int:
+            if flags & (os.O_WRONLY | os.O_RDWR):
+                raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+            return super().open(name, flags, mode, dir_fd=dir_fd)
+
+    download(tmp_path, ITEMS)
+    with open_mirror(tmp_path, ReadOnlyDisk()) as mirror:
+        assert verify_mirror(mirror).n_items == 12
+        with pytest.raises(TargetError, match="may not be written"):
+            verify_mirror(mirror, VerifyOptions(manifest=tmp_path / "list.txt"))
+
+
+@pytest.mark.parametrize("n_bytes", [0, 300, 1000])
+def test_a_full_disk_can_be_verified(tmp_path: Path, n_bytes: int) -> None:
+    download(tmp_path, ITEMS)
+    break_something(tmp_path, Problem.CHANGED, ITEMS[5].photo_id)
+    with open_mirror(tmp_path, SmallDisk(n_bytes)) as mirror:
+        summary = verify_mirror(mirror)
+    assert (summary.n_items, len(summary.damages)) == (12, 1)
+    assert verify(tmp_path).n_items == 12
+
+
+def test_a_deep_look_finds_what_is_as_recorded_and_no_picture(tmp_path: Path) -> None:
+    download(tmp_path, ITEMS)
+    assert verify(tmp_path).damages == []
+    summary = verify_as(tmp_path, deep=True)
+    assert {damage.problem for damage in summary.damages} == {Problem.UNDECODABLE}
+    assert len(summary.damages) == 12
+
+
+class Pictures(FakeAcquire):
+    """Fetches true pictures."""
+
+    def __call__(self, item: Item, sink: Sink) -> FakeAcquired:
+        content = jpeg(item.photo_id)
+        sink.write(content)
+        sha256 = hashlib.sha256(content).hexdigest()
+        return FakeAcquired(Outcome.STORED, extension="jpg", n_bytes=len(content), sha256=sha256)
+
+
+@pytest.mark.parametrize("n_workers", [1, 2])
+def test_a_deep_look_at_true_pictures_finds_nothing(tmp_path: Path, n_workers: int) -> None:
+    download(tmp_path, ITEMS, Pictures())
+    summary = verify_as(tmp_path, deep=True, n_workers=n_workers)
+    assert (summary.n_items, summary.damages) == (12, [])

@@ -12,7 +12,7 @@ from yfcc.media.headers import Headers
 from yfcc.media.rights import NO_RIGHTS, Rights, combine_rights, read_rights
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
-WORDS = ("noai", "noimageai", "noindex", "noimageindex")
+WORDS = ("noai", "noimageai", "noml", "noindex", "noimageindex")
 
 
 def rights_of(*pairs: tuple[str, str]) -> Rights:
@@ -81,6 +81,12 @@ def test_values_that_refuse(value: str) -> None:
         "xnoindexx",
         "n\u00f8: noimageai",
         "<noai>",
+        "none; nofollow",
+        "max-snippet: noai",
+        "max-image-preview: large; noai",
+        "googlebot: max-snippet: <noimageai>",
+        "nofollow none",
+        "%noml%",
     ],
 )
 def test_values_that_cannot_be_read_and_have_one_of_the_words_refuse(value: str) -> None:
@@ -105,6 +111,7 @@ def test_values_that_cannot_be_read_and_have_one_of_the_words_refuse(value: str)
         "unavailable_after: Thursday, 25-Jun-2099 15:00:00 GMT",
         "googlebot: unavailable_after: 25 Jun 2010 15:00:00 GMT",
         "%%% ??? !!!",
+        "nonesuch; x",
     ],
 )
 def test_values_that_do_not_refuse(value: str) -> None:
@@ -199,3 +206,115 @@ def test_any_junk_is_read_and_unreadable_junk_with_a_word_refuses(junk: str, wor
     robots(junk)
     assert robots(f"{junk};={word}").is_refused
     rights_of(("Content-Usage", junk), ("tdm-reservation", junk))
+
+
+def overlooked_by_the_nearest_relative(*values: str) -> bool:
+    """Whether img2dataset 1.47, as its users run it, stores what comes with these headers.
+
+    It takes what stands before the first colon of a value for the name of a robot, and knows no
+    robot but one its user named, by default none; of what follows it knows four words.
+    """
+    words = {"noai", "noimageai", "noindex", "noimageindex"}
+    for value in values:
+        name, colon, rest = value.partition(":")
+        rules = rest if colon else name
+        if not colon and words & {rule.strip().lower() for rule in rules.split(",")}:
+            return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param(["*: noai"], id="every robot by name"),
+        pytest.param(["none"], id="none is noindex, nofollow"),
+        pytest.param(["googlebot: all, *: noai, noimageai"], id="a robot's name mid-value"),
+        pytest.param(["max-image-preview: large, noai"], id="a rule with a colon before"),
+        pytest.param(["noai, max-snippet:-1"], id="a rule with a colon behind"),
+        pytest.param(["unavailable_after: 25 Jun 2010 15:00:00 PST"], id="a date that is past"),
+        pytest.param(
+            ["unavailable_after: Fri, 25 Jun 2099 15:00:00 GMT, noai"], id="a word behind a date"
+        ),
+        pytest.param(["noindex; nofollow"], id="semicolons"),
+        pytest.param(["noindex noimageai"], id="blanks"),
+        pytest.param(["noml"], id="noml"),
+        pytest.param(["yfcc: noai"], id="our own name"),
+        pytest.param(["nofollow", "robots: noai"], id="the second of two headers"),
+    ],
+)
+def test_headers_that_the_nearest_relative_lets_through_are_refused(values: list[str]) -> None:
+    assert overlooked_by_the_nearest_relative(*values)
+    assert robots(*values).is_refused
+
+
+OURS = [None, "*", "yfcc", "robots", "YFCC/1.0"]
+OTHERS = ["googlebot", "Bingbot/2.0", "otherbot-news"]
+HARMLESS = [
+    "all",
+    "index",
+    "nofollow",
+    "noarchive",
+    "max-snippet:-1",
+    "max-image-preview: none",
+    "unavailable_after: 25 Jun 2099 15:00:00 GMT",
+    "unavailable_after: Thu, 25 Jun 2099 15:00:00 GMT",
+    "unavailable_after: 2099-06-25T15:00:00+02:00",
+]
+REFUSING = [
+    *WORDS,
+    "none",
+    "unavailable_after: 25 Jun 2010 15:00:00 PST",
+    "unavailable_after: Fri, 25 Jun 2010 15:00:00 GMT",
+    "unavailable_after: Friday, 25-Jun-10 15:00:00 UTC",
+    "unavailable_after:2010-06-25T15:00:00Z",
+    "unavailable_after: 2010-06-25",
+]
+
+rules_of_a_header = st.lists(
+    st.tuples(
+        st.sampled_from(["no name", *OURS[1:], *OTHERS]),
+        st.sampled_from(HARMLESS) | st.sampled_from(REFUSING),
+        blanks,
+        blanks,
+        st.sampled_from([str, str.upper, str.title]),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(st.lists(rules_of_a_header, min_size=1, max_size=4))
+def test_any_mixture_of_headers_robots_rules_and_dates_is_read_as_it_is_meant(
+    headers: list[list[tuple[str, str, str, str, object]]],
+) -> None:
+    values, is_refused = [], False
+    for pieces in headers:
+        spelled, is_ours = [], True
+        for name, rule, before, after, change in pieces:
+            prefix = ""
+            if name != "no name":
+                is_ours, prefix = name in OURS, f"{name}{before}:{after}"
+            spelled.append(before + change(prefix + rule) + after)  # type: ignore[operator]
+            is_refused |= is_ours and rule in REFUSING
+        values.append(",".join(spelled))
+    assert robots(*values).is_refused is is_refused
+
+
+@given(
+    st.text(alphabet=" abcz-_:;,=\"'()<>/.\t0189\x00\x7f\xe9", max_size=40),
+    st.text(alphabet=" abcz-_:;,=\"'()<>/.\t0189\x00\x7f\xe9", max_size=40),
+    st.sampled_from(WORDS),
+)
+def test_a_word_between_signs_that_no_rule_has_refuses_whatever_is_around_it(
+    before: str, after: str, word: str
+) -> None:
+    assert robots(f"{before}<{word}>{after}").is_refused
+
+
+@given(st.lists(st.sampled_from(["all", "noai", "none", "googlebot: noai"]), min_size=1))
+def test_a_refusal_of_one_hop_is_one_of_the_whole_way(hops: list[str]) -> None:
+    found = NO_RIGHTS
+    for value in hops:
+        found = combine_rights(found, robots(value))
+    assert found.is_refused is any(robots(value).is_refused for value in hops)
+    assert found.headers["x-robots-tag"] == ", ".join(hops)

@@ -57,11 +57,17 @@ def test_bytes_with_another_digest_than_the_server_names_are_asked_for_again() -
     assert (found.kind, found.retry) == (ErrorKind.DIGEST, Retry.AGAIN)
 
 
-def test_damage_that_the_digest_proves_to_be_the_servers_own_is_not_asked_for_again() -> None:
+def test_damage_that_the_digest_proves_to_be_the_servers_own_is_final() -> None:
     flawed = FlawedMedia(Flaw.TRUNCATED, "cut")
-    for expected, retry in ((MD5, Retry.NEVER), (None, Retry.AGAIN)):
-        found = judge_body(BODY, flawed, MediaKind.PHOTO, expected, frozenset())
-        assert (found.kind, found.retry) == (ErrorKind.TRUNCATED, retry)
+    found = judge_body(BODY, flawed, MediaKind.PHOTO, None, frozenset())
+    assert (found.outcome, found.kind, found.retry) == (
+        Outcome.FAILED,
+        ErrorKind.TRUNCATED,
+        Retry.AGAIN,
+    )
+    found = judge_body(BODY, flawed, MediaKind.PHOTO, MD5, frozenset())
+    assert (found.outcome, found.kind, found.retry) == (Outcome.NOT_MEDIA, None, Retry.NEVER)
+    assert found.error == "truncated: cut; so it lies at the source"
 
 
 @pytest.mark.parametrize("digest", ["a" * 64, MD5])

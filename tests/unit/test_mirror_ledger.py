@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from yfcc.mirror.ledger import (
+    Committed,
     Seal,
     decode_seal,
     encode_seal,
@@ -94,7 +95,74 @@ def test_all_commits_of_a_whole_file_count() -> None:
     found = find_committed(THREE)
     assert ids_in(THREE) == [1, 2, 3, 4, 5, 6]
     assert (found.end, found.n_damaged_bytes) == (len(THREE), 0)
-    assert find_committed(b"") == replace(found, records=[], end=0)
+    assert found.seal == Seal(3, zlib.crc32(found.records[-1]), {"stored": 3}, 9_000)
+    assert find_committed(b"") == replace(found, records=[], end=0, seal=None)
+
+
+def as_parsed(found: Committed) -> tuple[dict[int, str], dict[int, int]]:
+    """Outcomes and sizes, read the slow way."""
+    latest = {each.photo_id: each for each in map(decode_record, found.iter_lines())}
+    stored = {each for each, record in latest.items() if record.outcome == "stored"}
+    return (
+        {photo_id: record.outcome for photo_id, record in latest.items()},
+        {photo_id: latest[photo_id].n_bytes or 0 for photo_id in stored},
+    )
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(1, 5),
+            st.sampled_from([outcome for outcome in Outcome if outcome != "already_stored"]),
+            st.integers(0, 10),
+            st.text() | st.sampled_from([RECORD.url, '"photo_id":7,"outcome":"gone"']),
+        )
+    )
+)
+def test_outcomes_and_sizes_are_those_of_the_latest_records(written) -> None:
+    lines = [
+        encode_record(
+            replace(
+                RECORD,
+                photo_id=photo_id,
+                outcome=outcome,
+                n_bytes=n_bytes if outcome == "stored" else None,
+                first_error=text,
+                rights={"photo_id": text, text: "7"},
+            )
+        )
+        for photo_id, outcome, n_bytes, text in written
+    ]
+    found = find_committed(seal_lines(b"".join(lines[:3])) + seal_lines(b"".join(lines[3:])))
+    assert (found.read_outcomes(), found.read_sizes()) == as_parsed(found)
+
+
+def test_records_in_another_form_are_understood_too() -> None:
+    spaced = b'{"outcome": "gone", "photo_id": 7}\n' + encode_record(replace(RECORD, photo_id=8))
+    found = find_committed(spaced + encode_seal(Seal(2, zlib.crc32(spaced), {}, 0)))
+    assert found.read_outcomes() == {7: Outcome.GONE, 8: Outcome.STORED}
+
+
+def test_what_follows_from_the_id_or_is_unknown_takes_no_room() -> None:
+    assert orjson.loads(encode_record(replace(RECORD, first_error=None, rights={}))) == {
+        **{name: getattr(RECORD, name) for name in ("photo_id", "outcome", "source", "url")},
+        **{name: getattr(RECORD, name) for name in ("n_bytes", "sha256", "content_type", "width")},
+        **{name: getattr(RECORD, name) for name in ("height", "http_status", "attempts")},
+        **{name: getattr(RECORD, name) for name in ("fetched_at", "run_id")},
+        "extension": "jpg",
+    }
+
+
+@pytest.mark.parametrize("path", ["media/420/715/4207153986.exe", "elsewhere/4207153986.jpg"])
+def test_a_path_that_no_item_can_have_is_kept_as_it_is(path: str) -> None:
+    record = replace(RECORD, path=path, shard=(RECORD.shard + 1) % 4096)
+    assert decode_record(encode_record(record)) == record
+
+
+def test_records_of_earlier_versions_with_nulls_and_paths_are_read() -> None:
+    line = orjson.dumps({**orjson.loads(orjson.dumps(RECORD)), "x_robots_tag": None})
+    assert b"null" in line
+    assert decode_record(line) == RECORD
 
 
 def test_a_torn_tail_is_ignored_wherever_it_is_torn() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -179,6 +180,8 @@ def test_a_tag_that_is_all_is_a_tag(connection, flag):
         ({"lines": "9-3"}, "after B"),
         ({"lines": "a-b"}, "A-B"),
         ({"lines": "1-2\n"}, "A-B"),
+        ({"sample": 0}, "at least 1"),
+        ({"sample": -5}, "at least 1"),
     ],
 )
 def test_a_bad_value_is_a_usage_error_that_says_what_is_expected(flags, said):
@@ -256,3 +259,28 @@ def test_conditions_are_told_by_their_flag():
     assert list(selection.conditions()) == ["--license", "--tag"]
     more = replace(selection, media="photo")
     assert len(more.conditions()) == 3
+
+
+def drawn(seed: int, n_items: int, ids: list[int] = ALL) -> list[int]:
+    """A sample, by a rule of one's own."""
+    by_hash = sorted(ids, key=lambda i: hashlib.md5(f"{i}:{seed}".encode()).hexdigest())
+    return sorted(by_hash[:n_items])
+
+
+def test_a_sample_is_the_same_everywhere_and_another_for_another_seed(connection):
+    for seed in range(8):
+        assert chosen(connection, sample=2, seed=seed) == drawn(seed, 2)
+    assert len({tuple(drawn(seed, 2)) for seed in range(8)}) > 2
+
+
+def test_a_sample_is_drawn_from_what_the_other_flags_select(connection):
+    photos = [10, 12, 13]
+    assert chosen(connection, sample=2, seed=5, media="photo") == drawn(5, 2, photos)
+    assert chosen(connection, sample=9, media="photo") == photos
+    selection = Selection(sample=2, media="photo")
+    assert list(selection.conditions()) == ["--media", "--sample"]
+    assert selection.without_sample() == Selection(media="photo")
+
+
+def test_a_list_of_ids_is_a_table_of_the_catalog():
+    assert "listed_items" in Selection(ids="ids.txt").sql()

@@ -43,7 +43,7 @@ class BucketFiles:
         text : str
             DuckDB's message.
         """
-        reason = _reason(self.errors[-1]) if self.errors else f"{_last_line(text)}."
+        reason = reason_of(self.errors[-1]) if self.errors else f"{_last_line(text)}."
         return TargetError(f"{target}: cannot be written: {reason}")
 
 
@@ -64,7 +64,7 @@ def _open_watched(errors: list[Exception]) -> Any:
     return Watched(skip_instance_cache=True)
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """What the store, or the way to it, says."""
     from botocore import exceptions  # noqa: PLC0415
 

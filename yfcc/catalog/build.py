@@ -12,12 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
-from pyroaring import BitMap64
 
 from yfcc import __version__
 from yfcc.catalog.align import Held, PackCursor, ids_of
@@ -36,9 +36,11 @@ from yfcc.catalog.late import (
 from yfcc.catalog.plan import BuildPlan, plan_build, why_not_resumed
 from yfcc.catalog.publish import exclusive_lock
 from yfcc.catalog.settings import BuildSettings, BuildSizes, BuildSummary
+from yfcc.catalog.spared import modules_spared
 from yfcc.catalog.steps import DatasetPlace, PackPlace, Stage, Step
 from yfcc.catalog.windows import (
     DUPLICATE_REASON,
+    SeenIds,
     Window,
     item_columns,
     iter_windows,
@@ -87,7 +89,8 @@ def build_catalog(source: Source, settings: BuildSettings, progress: FileProgres
     edition = find_edition(objects, source.url)
     with target_errors(catalog):
         catalog.parent.mkdir(parents=True, exist_ok=True)
-        with exclusive_lock(catalog.with_name(f"{catalog.name}.lock")), ExitStack() as stack:
+        lock = exclusive_lock(catalog.with_name(f"{catalog.name}.lock"))
+        with lock, modules_spared(), ExitStack() as stack:
             packing = packing_of(source, objects[edition.datasets[0]])
             edition = edition.as_packed(is_database=packing is Packing.SQLITE)
             n_threads = os.cpu_count() or 1
@@ -236,9 +239,9 @@ class _Build:
         return cursor
 
     def _read_windows(self, step: Step, cursors: Mapping[Pack, PackCursor]) -> None:
-        seen = BitMap64()
+        seen = SeenIds()
         for ids in self.writer.iter_ids():
-            seen |= BitMap64(ids.astype(np.uint64))
+            seen.add(ids)
         sizes = self.settings.sizes
         chunks = self.intake.dataset_chunks(step.dataset)
         for window in iter_windows(chunks, seen, window_rows=sizes.window_rows):
@@ -326,8 +329,7 @@ class _Build:
             packs,
         )
         self.journal.write_step(step)
-        self.writer.commit()
-        self.journal.forget_before(step)
+        self.writer.commit(partial(self.journal.forget_before, step))
         self.n_uncommitted = 0
 
     def _join(self, edition: str) -> None:

@@ -25,8 +25,11 @@ from yfcc.metadata.source.landing import Landing
 from yfcc.metadata.stream import Ahead, FileStream, ParsedChunk
 from yfcc.progress import FileProgress
 
-#: Chunks of 4 MiB that wait parsed, a file: about a window of the longest lines.
+#: Chunks of 4 MiB that wait parsed, a file: more than a window of its lines.
 _PARSED_AHEAD: Final = 5
+#: The same where lines are so short that a chunk holds several windows.
+_SHORT_PARSED_AHEAD: Final = 2
+_SHORT: Final = frozenset({Pack.AUTOTAGS, Pack.PLACES, Pack.HASH})
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,7 @@ class Intake:
             parsed = stream.parsed_dataset(
                 n_before, None if limit is None else limit - n_before, self.columns
             )
-            for chunk in self._ahead(parsed, file):
+            for chunk in self._ahead(parsed, file, _PARSED_AHEAD):
                 self.columns = stream.columns
                 new = self._count(file, chunk)
                 counts.n_joined += int((chunk.rows.line_numbers >= self.recorded[file]).sum())
@@ -122,7 +125,8 @@ class Intake:
         file = self.inputs.edition.packs[pack]
         stream = self._open(file, place)
         parsed = stream.parsed(partial(parse_pack, pack=pack), stream.line_chunks())
-        return self._pack_rows(file, self._ahead(parsed, file), place)
+        n_ahead = _SHORT_PARSED_AHEAD if pack in _SHORT else _PARSED_AHEAD
+        return self._pack_rows(file, self._ahead(parsed, file, n_ahead), place)
 
     def _pack_rows(
         self, file: str, chunks: Iterator[ParsedChunk], place: ReadPlace | None
@@ -147,8 +151,8 @@ class Intake:
             landing=inputs.landing,
         )
 
-    def _ahead(self, chunks: Iterator[ParsedChunk], name: str) -> Ahead[ParsedChunk]:
-        ahead = Ahead(chunks, _PARSED_AHEAD, name)
+    def _ahead(self, chunks: Iterator[ParsedChunk], name: str, n_ahead: int) -> Ahead[ParsedChunk]:
+        ahead = Ahead(chunks, n_ahead, name)
         self.stack.callback(ahead.close)
         return ahead
 

@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-import duckdb
 import pyarrow as pa
 
-from yfcc.catalog.reader import Catalog, check_condition
+from yfcc.catalog.names import check_names
+from yfcc.catalog.reader import Catalog
 from yfcc.catalog.select import Selection
-from yfcc.errors import UsageError
 
 #: Text columns with few values. Numbers are none: from a directory's name pyarrow reads them as
 #: 32 bits wide and then refuses the column of 16 bits in the file.
@@ -42,16 +41,14 @@ def count_by_partition(
     UsageError
         The selection cannot be computed.
     """
-    if selection.where:
-        check_condition(catalog.connection, selection.where)
     keys = "".join(f"{column}, " for column in columns)
-    query = f"SELECT {keys}count(*) FROM items WHERE {selection.sql()}"
-    if columns:
-        query += " GROUP BY ALL ORDER BY ALL"
-    try:
-        rows = catalog.connection.execute(query).fetchall()
-    except (duckdb.ProgrammingError, duckdb.DataError) as error:
-        raise UsageError(f"the selection cannot be computed: {str(error).strip()}") from error
+    with catalog.selecting(selection) as (cursor, condition):
+        query = f"SELECT {keys}count(*) FROM items WHERE {condition}"
+        if columns:
+            query += " GROUP BY ALL ORDER BY ALL"
+        rows = cursor.execute(query).fetchall()
+        if not any(row[-1] for row in rows):
+            check_names(cursor, selection)
     return {tuple(row[:-1]): row[-1] for row in rows if row[-1]}
 
 
@@ -72,9 +69,9 @@ def open_items(
     batch_rows : int
         Rows of a batch, at most.
     """
-    with catalog.connection.cursor() as cursor:
+    with catalog.selecting(selection) as (cursor, condition):
         cursor.execute("SET TimeZone = 'UTC'")
-        query = f"SELECT {_COLUMNS} FROM items WHERE {selection.sql()}"
+        query = f"SELECT {_COLUMNS} FROM items WHERE {condition}"
         yield cursor.sql(query).to_arrow_reader(batch_rows)
 
 

@@ -1,7 +1,8 @@
-"""SQL of the user, over the catalog and, with a mirror, its ``downloads``."""
+"""SQL of the user, over the catalog and, with a mirror, its ``downloads`` and ``runs``."""
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,23 +112,40 @@ def prepare_query(catalog: Catalog, text: str) -> Query:
     return Query(catalog, statements[0].query.strip().rstrip(";"))
 
 
-def attach_downloads(catalog: Catalog, parquet: Path | None) -> None:
-    """Make the mirror's records known as ``downloads``.
+def mentions(text: str, table: str) -> bool:
+    """Whether a query may read a table: only then it is worth to bring it.
+
+    Examples
+    --------
+    >>> mentions("select count(*) from Downloads", "downloads")
+    True
+    >>> mentions("select count(*) from items", "downloads")
+    False
+    """
+    # DuckDB's query() and query_table() can put a name together.
+    return re.search(rf"{table}|\bquery", text, re.IGNORECASE) is not None
+
+
+def attach_records(catalog: Catalog, table: str, parquet: Path | None) -> None:
+    """Make a table of the mirror's records known to queries.
 
     Parameters
     ----------
+    catalog : Catalog
+    table : str
+        ``downloads`` or ``runs``.
     parquet : Path, optional
-        Its records as Parquet; None: an empty table of the same columns.
+        Its rows as Parquet; None: an empty table of the same columns.
     """
-    create = read_sql("schema/downloads.sql").replace("CREATE TABLE", "CREATE TEMP TABLE")
+    create = read_sql(f"schema/{table}.sql").replace("CREATE TABLE", "CREATE TEMP TABLE")
     catalog.connection.execute(create)
     if parquet is not None:
         columns = ", ".join(
-            row[0] for row in catalog.connection.execute("DESCRIBE downloads").fetchall()
+            row[0] for row in catalog.connection.execute(f"DESCRIBE {table}").fetchall()
         )
-        catalog.connection.execute("DROP TABLE downloads")
+        catalog.connection.execute(f"DROP TABLE {table}")
         catalog.connection.execute(
-            f"CREATE TEMP VIEW downloads AS "
+            f"CREATE TEMP VIEW {table} AS "
             f"SELECT {columns} FROM read_parquet({literal(str(parquet))})"
         )
 

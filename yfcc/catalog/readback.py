@@ -31,8 +31,7 @@ def check_readable(path: Path, n_rows: Mapping[str, int], limits: Limits) -> Non
         connection = connect_reader(path, limits)
         try:
             for table, n_written in n_rows.items():
-                # The hash of a row needs all of its values decoded.
-                query = f"SELECT count(*), bit_xor(hash({table})) FROM {table}"
+                query = f"SELECT count(*), {_looks(connection, table)} FROM {table}"
                 n_read = connection.execute(query).fetchall()[0][0]
                 if n_read != n_written:
                     raise _unreadable(
@@ -42,6 +41,21 @@ def check_readable(path: Path, n_rows: Mapping[str, int], limits: Limits) -> Non
             connection.close()
     except (SourceDamaged, duckdb.Error) as error:
         raise _unreadable(path, str(error).splitlines()[0]) from error
+
+
+def _looks(connection: duckdb.DuckDBPyConnection, table: str) -> str:
+    """Expressions that need every block of a table, whose checksums DuckDB compares, decoded.
+
+    The hash of a list would take as long as all the rest together.
+    """
+    columns = connection.execute(f"DESCRIBE {table}").fetchall()
+    looks = []
+    for name, kind, *_ in columns:
+        is_list = kind.endswith("[]")
+        is_map = kind.startswith("MAP")
+        look = f'len("{name}")' if is_list else f'cardinality("{name}")' if is_map else None
+        looks.append(f"sum({look})" if look else f'bit_xor(hash("{name}"))')
+    return ", ".join(looks)
 
 
 def _unreadable(path: Path, what: str) -> TargetError:

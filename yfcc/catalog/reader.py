@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -12,12 +15,55 @@ from typing import Final, Self
 import duckdb
 import pyarrow as pa
 
-from yfcc.catalog.connection import Limits, connect_reader
-from yfcc.catalog.select import Selection
+from yfcc.catalog.connection import Limits, connect_reader, target_errors
+from yfcc.catalog.names import check_names
+from yfcc.catalog.scratch import Scratch
+from yfcc.catalog.select import LISTED, IdList, Selection, draw, literal
+from yfcc.catalog.spool import Spool
 from yfcc.errors import UsageError
 from yfcc.model import Item, MediaKind
 
 _BATCH_ROWS: Final = 1_000
+_SCAN_ROWS: Final = 2_048
+_ITEM_COLUMNS: Final = "photo_id, photo_hash, media_kind, download_url, shard, document"
+#: What a sample of a selection is called in its SQL.
+_DRAWN: Final = "drawn_items"
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionCounts:
+    """Numbers of selected items.
+
+    Attributes
+    ----------
+    rows : tuple of (int, str or None, str, int)
+        Shard, licence, media kind, number of items; no two agree in the first three.
+    """
+
+    rows: tuple[tuple[int, str | None, str, int], ...]
+
+    def by_shard(self) -> dict[int, int]:
+        """Items of each shard that has any."""
+        found: Counter[int] = Counter()
+        for shard, _, _, n_items in self.rows:
+            found[shard] += n_items
+        return dict(found)
+
+    def by_license(self, shards: Collection[int]) -> dict[str | None, int]:
+        """Items of some shards by licence, the most frequent first."""
+        found: Counter[str | None] = Counter()
+        for shard, license_, _, n_items in self.rows:
+            if shard in shards:
+                found[license_] += n_items
+        return dict(found.most_common())
+
+    def by_kind(self, shards: Collection[int]) -> dict[str, int]:
+        """Items of some shards by media kind."""
+        found: Counter[str] = Counter()
+        for shard, _, kind, n_items in self.rows:
+            if shard in shards:
+                found[kind] += n_items
+        return dict(found)
 
 
 @dataclass(slots=True)
@@ -33,6 +79,11 @@ class Catalog:
     path: Path
     limits: Limits = field(default_factory=Limits)
     _connection: duckdb.DuckDBPyConnection = field(init=False)
+    _scratch: Scratch | None = None
+    _lists: dict[str, tuple[IdList, Path]] = field(default_factory=dict)
+    _samples: dict[Selection, Path] = field(default_factory=dict)
+    _spooling: duckdb.DuckDBPyConnection | None = None
+    _is_cancelled: bool = False
 
     def __post_init__(self) -> None:
         self._connection = connect_reader(self.path, self.limits)
@@ -51,6 +102,9 @@ class Catalog:
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
+        if self._scratch is not None:
+            self._scratch.close()
+            self._scratch = None
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
@@ -64,59 +118,237 @@ class Catalog:
         ).fetchall()
         return hashlib.sha256(repr(rows).encode()).hexdigest()
 
-    def count_by_shard(self, selection: Selection) -> dict[int, int]:
-        """Selected items of each shard that has any.
+    @contextmanager
+    def selecting(
+        self, selection: Selection, shards: Collection[int] | None = None
+    ) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
+        """A connection, and the condition over ``items`` that is the selection there.
+
+        Parameters
+        ----------
+        selection : Selection
+        shards : collection of int, optional
+            Only items of these shards will be asked for.
 
         Raises
         ------
         UsageError
-            ``--where`` is no condition over ``items``.
+            A flag's value is not of its form, or the condition cannot be computed.
         """
-        query = f"SELECT shard, count(*) FROM items WHERE {selection.sql()} GROUP BY shard"
-        return dict(self._run(query, selection).fetchall())
-
-    def count_by_license(self, selection: Selection) -> dict[str | None, int]:
-        """Selected items of each licence, most frequent first."""
-        query = (
-            f"SELECT license, count(*) AS n FROM items WHERE {selection.sql()} "
-            "GROUP BY license ORDER BY n DESC"
-        )
-        return dict(self._run(query, selection).fetchall())
-
-    def iter_items(self, selection: Selection, shards: Sequence[int]) -> Iterator[list[Item]]:
-        """Selected items of some shards, by shard and media directory.
-
-        Yields
-        ------
-        list of Item
-            Up to 1,000.
-        """
-        wanted = ", ".join(str(shard) for shard in shards)
-        query = f"""
-            SELECT photo_id, photo_hash, media_kind, download_url, shard, document
-            FROM item_documents
-            WHERE shard IN ({wanted}) AND ({selection.sql()})
-            ORDER BY shard, left(photo_id::VARCHAR, 6), photo_id"""
         # A connection of its own: the run asks for items while others count.
         with self._connection.cursor() as cursor:
-            reader: pa.RecordBatchReader = self._run(query, selection, cursor).to_arrow_reader(
-                _BATCH_ROWS
-            )
-            for batch in reader:
-                yield _items(batch)
+            if selection.where:
+                check_condition(cursor, selection.where)
+            try:
+                yield cursor, self._condition(cursor, selection, shards)
+            except (duckdb.ProgrammingError, duckdb.DataError) as error:
+                raise UsageError(
+                    f"the selection cannot be computed: {str(error).strip()}"
+                ) from error
 
-    def _run(
-        self,
-        query: str,
-        selection: Selection,
-        connection: duckdb.DuckDBPyConnection | None = None,
-    ) -> duckdb.DuckDBPyRelation:
-        if selection.where:
-            check_condition(self._connection, selection.where)
+    def listed(self, selection: Selection) -> IdList | None:
+        """What the selection's list of ids holds; None if it has none.
+
+        Raises
+        ------
+        UsageError
+            The list cannot be read.
+        """
+        if not selection.ids:
+            return None
+        if selection.ids not in self._lists:
+            # Heavy to load, and rarely wanted.
+            from yfcc.catalog.listed_items import find_listed  # noqa: PLC0415
+
+            path = self._scratch_path() / f"listed-{len(self._lists)}.parquet"
+            with self._connection.cursor() as cursor, target_errors(path):
+                self._lists[selection.ids] = find_listed(cursor, selection.ids, path), path
+        return self._lists[selection.ids][0]
+
+    def describe(self, selection: Selection) -> str:
+        """The selection for the record: its SQL, with what identifies a list of ids."""
+        found = self.listed(selection)
+        if found is None:
+            return selection.sql()
+        return (
+            f"{selection.sql()} /* {LISTED}: sha256 {found.sha256}, {found.n_listed} listed, "
+            f"{found.n_found} of them in the catalog */"
+        )
+
+    def count(self, selection: Selection) -> SelectionCounts:
+        """How many items are selected, in one scan.
+
+        Raises
+        ------
+        UsageError
+            ``--where`` is no condition over ``items``, or a name is unknown to the catalog.
+        """
+        with self.selecting(selection) as (cursor, condition):
+            query = (
+                "SELECT shard, license, media_kind, count(*) FROM items "
+                f"WHERE {condition} GROUP BY ALL"
+            )
+            rows = cursor.execute(query).fetchall()
+            if not rows:
+                check_names(cursor, selection)
+        return SelectionCounts(tuple(rows))
+
+    def count_among(
+        self, selection: Selection, ids: Iterable[int], shards: Collection[int]
+    ) -> dict[str, int]:
+        """How many of some items are selected, by media kind.
+
+        Parameters
+        ----------
+        selection : Selection
+        ids : iterable of int
+            Photo ids, as many as fit in memory.
+        shards : collection of int
+            All shards that they belong to, at least.
+        """
+        known = pa.table({"photo_id": pa.array(ids, pa.int64())})
+        with self.selecting(selection, shards) as (cursor, condition):
+            cursor.register("known_items", known)
+            query = (
+                f"SELECT media_kind, count(*) FROM items WHERE {_in_shards(shards)} "
+                f"AND photo_id IN (SELECT photo_id FROM known_items) AND ({condition}) GROUP BY ALL"
+            )
+            return dict(cursor.execute(query).fetchall())
+
+    def spool_items(
+        self, selection: Selection, counts: Mapping[int, int], lines: tuple[int, int | None]
+    ) -> SpooledItems:
+        """Read the selected items of some shards and put them in order.
+
+        One scan of the catalog, whatever the number of shards: few calls for many shards each
+        cost less than many for few. Memory is about 50 MB beside DuckDB's, the rest is on disk.
+
+        Parameters
+        ----------
+        selection : Selection
+        counts : mapping of int to int
+            Items to come by shard.
+        lines : tuple of int and int or None
+            Only those from the first line number on, up to the second, which is not included.
+
+        Raises
+        ------
+        UsageError
+            The selection cannot be computed.
+        CancelledError
+            :meth:`cancel` was called.
+        TargetError
+            There is no room to put them in order.
+        """
+        first, end = lines
+        within = f"line_number >= {first}" + ("" if end is None else f" AND line_number < {end}")
+        spool = Spool(counts, self._scratch_path())
         try:
-            return (connection or self._connection).sql(query)
-        except (duckdb.ProgrammingError, duckdb.DataError) as error:
-            raise UsageError(f"the selection cannot be computed: {str(error).strip()}") from error
+            with self.selecting(selection, counts) as (cursor, condition):
+                query = (
+                    f"SELECT {_ITEM_COLUMNS} FROM item_documents "
+                    f"WHERE {_in_shards(counts)} AND {within} AND ({condition})"
+                )
+                self._fill(spool, cursor, query)
+        except BaseException:
+            spool.close()
+            raise
+        return SpooledItems(spool)
+
+    def cancel(self) -> None:
+        """End :meth:`spool_items` in another thread, now and for ever."""
+        self._is_cancelled = True
+        if self._spooling is not None:
+            self._spooling.interrupt()
+
+    def _fill(self, spool: Spool, cursor: duckdb.DuckDBPyConnection, query: str) -> None:
+        self._spooling = cursor
+        try:
+            with target_errors(self.path):
+                reader: pa.RecordBatchReader = cursor.sql(query).to_arrow_reader(_SCAN_ROWS)
+                for batch in reader:
+                    if self._is_cancelled:
+                        raise CancelledError
+                    spool.add(batch)
+        except (duckdb.InterruptException, RuntimeError, OSError) as error:
+            if self._is_cancelled:
+                raise CancelledError from error
+            raise
+        finally:
+            self._spooling = None
+        if self._is_cancelled:
+            raise CancelledError
+
+    def _condition(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        selection: Selection,
+        shards: Collection[int] | None,
+    ) -> str:
+        if selection.sample is not None:
+            selection.conditions()  # a wrong value shows before anything is computed
+            _create_view(cursor, _DRAWN, self._drawn(selection), shards)
+            return f"photo_id IN (SELECT photo_id FROM {_DRAWN})"
+        if self.listed(selection) is not None and selection.ids:
+            _create_view(cursor, LISTED, self._lists[selection.ids][1], shards)
+        return selection.sql()
+
+    def _drawn(self, selection: Selection) -> Path:
+        """The file with a selection's sample."""
+        if selection not in self._samples:
+            from yfcc.catalog.listed_items import write_drawn  # noqa: PLC0415
+
+            path = self._scratch_path() / f"drawn-{len(self._samples)}.parquet"
+            with self.selecting(selection.without_sample()) as (cursor, condition):
+                query = draw(selection.sample or 0, selection.seed, condition, "photo_id, shard")
+                with target_errors(path):
+                    write_drawn(cursor, query, path)
+            self._samples[selection] = path
+        return self._samples[selection]
+
+    def _scratch_path(self) -> Path:
+        """Folder for what is written on the side, DuckDB's spill too."""
+        if self._scratch is None:
+            self._scratch = Scratch(self.path)
+            self._connection.execute(f"SET temp_directory = {literal(str(self._scratch.path))}")
+        return self._scratch.path
+
+
+@dataclass(slots=True)
+class SpooledItems:
+    """Items in the order of shards and media directories; a context manager."""
+
+    _spool: Spool
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give disk and memory back."""
+        self._spool.close()
+
+    def iter_items(self) -> Iterator[list[Item]]:
+        """The items, up to 1,000 at a time; once."""
+        for batch in self._spool.iter_sorted(_BATCH_ROWS):
+            yield _items(batch)
+
+
+def _in_shards(shards: Collection[int] | None) -> str:
+    if shards is None:
+        return "true"
+    return f"shard IN ({', '.join(map(str, sorted(shards)) or ('NULL',))})"
+
+
+def _create_view(
+    cursor: duckdb.DuckDBPyConnection, name: str, path: Path, shards: Collection[int] | None
+) -> None:
+    cursor.execute(
+        f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT photo_id "
+        f"FROM read_parquet({literal(str(path))}) WHERE {_in_shards(shards)}"
+    )
 
 
 def check_condition(connection: duckdb.DuckDBPyConnection, where: str) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
 from typing import Any, Final
@@ -14,6 +14,8 @@ from yfcc.errors import UsageError
 
 #: Licences of the dataset, and what they permit (https://creativecommons.org/licenses/).
 LICENSES: Final = ("by", "by-sa", "by-nd", "by-nc", "by-nc-sa", "by-nc-nd")
+#: The table that a catalog makes of an ``ids`` file.
+LISTED: Final = "listed_items"
 _COMPARISONS: Final = ("<=", ">=", "<", ">", "=")
 _AUTOTAG_FORM: Final = re.compile(r"\A(!?)([^<>=!]+?)\s*(?:(<=|>=|<|>|=)\s*([0-9.]+))?\Z")
 _LINES_FORM: Final = re.compile(r"\A([0-9]*)-([0-9]*)\Z")
@@ -47,6 +49,14 @@ class Selection:
         NSID; name of the capture device, of any case.
     lines : str, optional
         ``A-B``, line numbers from 0, both included.
+    ids : str, optional
+        A file with photo ids or hashes, see :mod:`yfcc.catalog.id_list`. The condition names a
+        table that a catalog makes of it.
+    sample : int, optional
+        So many of the items that all other flags select, drawn by chance; all of them if they
+        are fewer. The same for the same catalog, flags and seed, on any machine.
+    seed : int
+        Another seed draws another sample.
     """
 
     where: str | None = None
@@ -64,6 +74,9 @@ class Selection:
     user: str | None = None
     device: str | None = None
     lines: str | None = None
+    ids: str | None = None
+    sample: int | None = None
+    seed: int = 0
 
     def conditions(self) -> dict[str, str]:
         """SQL conditions by the flag they come from; none for a flag that is not set.
@@ -76,16 +89,56 @@ class Selection:
         found: dict[str, list[str]] = {}
         for flag in fields(self):
             value = getattr(self, flag.name)
-            if not value or (flag.name == "media" and value == "all"):
+            is_default = not value or (flag.name == "media" and value == "all")
+            if is_default or flag.name in ("sample", "seed"):
                 continue
             rule = _RULES[flag.name]
             values = value if isinstance(value, tuple) and flag.name != "license" else (value,)
             found[f"--{flag.name}"] = [rule(each) for each in values]
-        return {flag: " AND ".join(conditions) for flag, conditions in found.items()}
+        joined = {flag: " AND ".join(conditions) for flag, conditions in found.items()}
+        if self.sample is not None:
+            joined["--sample"] = _sample(self.sample, self.seed, _all_of(joined))
+        return joined
 
     def sql(self) -> str:
         """One condition over ``items``; ``true`` if every item is selected."""
-        return " AND ".join(f"({condition})" for condition in self.conditions().values()) or "true"
+        return _all_of(self.conditions())
+
+    def without_sample(self) -> Selection:
+        """What the sample is drawn from."""
+        return replace(self, sample=None)
+
+
+@dataclass(frozen=True, slots=True)
+class IdList:
+    """What a list holds, and how much of it the catalog has.
+
+    Attributes
+    ----------
+    path : str
+        The file.
+    n_listed : int
+        Different ids and hashes.
+    n_found : int
+        Of those, the ones that name an item of the catalog.
+    sha256 : str
+        Of the list itself, whatever its form: the different ids in ascending order, then the
+        hashes, each with a newline.
+    """
+
+    path: str
+    n_listed: int
+    n_found: int
+    sha256: str
+
+    @property
+    def n_missing(self) -> int:
+        """Ids and hashes that the catalog lacks."""
+        return self.n_listed - self.n_found
+
+
+def _all_of(conditions: Mapping[str, str]) -> str:
+    return " AND ".join(f"({condition})" for condition in conditions.values()) or "true"
 
 
 def literal(value: str) -> str:
@@ -248,6 +301,28 @@ def _lines(text: str) -> str:
     return " AND ".join(conditions)
 
 
+def _ids(_: str) -> str:
+    return f"photo_id IN (SELECT photo_id FROM {LISTED})"
+
+
+def _sample(n_items: int, seed: int, condition: str) -> str:
+    if n_items < 1:
+        raise UsageError(f"--sample {n_items}: expected a number of items, at least 1.")
+    return f"photo_id IN ({draw(n_items, seed, condition)})"
+
+
+def draw(n_items: int, seed: int, condition: str, columns: str = "photo_id") -> str:
+    """A query for the items of a sample: those whose MD5 of ``photo_id:seed`` comes first.
+
+    Nothing else decides, neither threads nor shards nor the order of the rows; others can draw
+    the same sample with any tool that has MD5.
+    """
+    return (
+        f"SELECT {columns} FROM items WHERE {condition} "
+        f"ORDER BY md5(photo_id || ':{seed}'), photo_id LIMIT {n_items}"
+    )
+
+
 _RULES: Final[dict[str, Callable[[Any], str]]] = {
     "where": _where,
     "license": _license,
@@ -264,4 +339,5 @@ _RULES: Final[dict[str, Callable[[Any], str]]] = {
     "user": _user,
     "device": _device,
     "lines": _lines,
+    "ids": _ids,
 }

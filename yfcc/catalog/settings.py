@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from yfcc.catalog.connection import ROW_GROUP_ROWS
 from yfcc.catalog.counts import FileCounts
 from yfcc.catalog.windows import WINDOW_ROWS
 from yfcc.metadata.lines import CHUNK_BYTES
 
 #: Rows of one transaction: a DuckDB row group, which goes to the file as it is, written once.
-BATCH_ROWS: Final = 122_880
+BATCH_ROWS: Final = ROW_GROUP_ROWS
 #: Rows of a pack held beyond a window to look for its ids.
 SLACK_ROWS: Final = 120_000
 

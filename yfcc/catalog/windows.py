@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyroaring import BitMap64
+from pyroaring import BitMap, BitMap64
 
 from yfcc.metadata.columns import Rows
 from yfcc.metadata.lines import Reject
@@ -22,6 +22,11 @@ from yfcc.model import SHARD_MULTIPLIER, SHARD_SHIFT, MediaKind
 #: Rows joined at a time: 30 MB of text of all files, so that reading and writing overlap.
 WINDOW_ROWS: Final = 20_480
 DUPLICATE_REASON: Final = "duplicate photo id: an earlier line has it"
+_LOWER_BITS: Final = 32
+_LOWER_MASK: Final = 2**_LOWER_BITS - 1
+#: Identifiers below 2**36; the dataset's largest have 34 bits.
+_N_NEAR: Final = 16
+_NO_IDS: Final = np.zeros(0, np.int64)
 _LICENSE_FORM: Final = re.compile(r"://creativecommons\.org/licenses/([a-z-]+)/")
 
 
@@ -48,7 +53,7 @@ class Window:
 
 
 def iter_windows(
-    chunks: Iterable[ParsedChunk], seen: BitMap64, *, window_rows: int = WINDOW_ROWS
+    chunks: Iterable[ParsedChunk], seen: SeenIds, *, window_rows: int = WINDOW_ROWS
 ) -> Iterator[Window]:
     """Group parsed chunks into windows; the first line of an id wins.
 
@@ -56,8 +61,8 @@ def iter_windows(
     ----------
     chunks : iterable of ParsedChunk
         Of the dataset, in order.
-    seen : BitMap64
-        Ids so far; grows by about two bytes a row.
+    seen : SeenIds
+        Ids so far.
     window_rows : int
     """
     parts: list[Rows] = []
@@ -83,22 +88,49 @@ def _window(rows: Rows, rejects: list[Reject], chunk: ParsedChunk) -> Window:
     return Window(rows, tuple(rejects), chunk.rows.file, next_line)
 
 
-def _without_duplicates(rows: Rows, seen: BitMap64) -> tuple[Rows, list[Reject]]:
+class SeenIds:
+    """Identifiers so far, in about two bytes each.
+
+    Near ones, which are all that the dataset has, are kept by their upper half: a 32-bit bitmap
+    takes sorted numbers in less than half the time of a 64-bit one.
+    """
+
+    def __init__(self) -> None:
+        self._near: list[BitMap] = [BitMap() for _ in range(_N_NEAR)]
+        self._far = BitMap64()
+
+    def add(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Take n ids in ascending order; those that were there before come back."""
+        known = []
+        ends = np.searchsorted(ids, np.arange(_N_NEAR + 1, dtype=np.int64) << _LOWER_BITS)
+        for upper in range(_N_NEAR):
+            part = ids[ends[upper] : ends[upper + 1]]
+            if not len(part):
+                continue
+            new = BitMap(array("I", (part & _LOWER_MASK).astype(np.uint32).tobytes()))
+            if self._near[upper].intersect(new):
+                again = np.array(self._near[upper] & new, np.int64)
+                known.append(again | (upper << _LOWER_BITS))
+            self._near[upper] |= new
+        far = BitMap64(array("Q", ids[ends[-1] :].tobytes()))
+        if far:
+            known.append(np.array(self._far & far, np.int64))
+            self._far |= far
+        return np.concatenate(known) if known else _NO_IDS
+
+
+def _without_duplicates(rows: Rows, seen: SeenIds) -> tuple[Rows, list[Reject]]:
     ids: npt.NDArray[np.int64] = rows.table["photo_id"].to_numpy()
-    # A sorted array of the machine's own kind is taken three times as fast as one of NumPy.
-    in_order = array("Q", np.sort(ids).tobytes())
-    new = BitMap64(in_order)
-    rejects: list[Reject] = []
-    if len(new) != len(ids) or seen.intersect(new):
-        _, first = np.unique(ids, return_index=True)
-        is_first = np.zeros(len(ids), np.bool_)
-        is_first[first] = True
-        again = seen & new
-        is_first &= ~np.isin(ids, np.fromiter(again, np.int64, len(again)))
-        rejects = [rows.reject(row, DUPLICATE_REASON) for row in np.flatnonzero(~is_first).tolist()]
-        rows = rows.kept(is_first)
-    seen.update(in_order)
-    return rows, rejects
+    in_order = np.sort(ids)
+    known = seen.add(in_order)
+    if not len(known) and not (in_order[1:] == in_order[:-1]).any():
+        return rows, []
+    _, first = np.unique(ids, return_index=True)
+    is_first = np.zeros(len(ids), np.bool_)
+    is_first[first] = True
+    is_first &= ~np.isin(ids, known)
+    rejects = [rows.reject(row, DUPLICATE_REASON) for row in np.flatnonzero(~is_first).tolist()]
+    return rows.kept(is_first), rejects
 
 
 def item_columns(table: pa.Table) -> dict[str, pa.ChunkedArray]:

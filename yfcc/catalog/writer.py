@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet
 
-from yfcc.catalog.connection import Limits, connect_writer, target_errors
+from yfcc.catalog.behind import Act, Behind
+from yfcc.catalog.connection import (
+    ROW_GROUP_ROWS,
+    Limits,
+    connect_writer,
+    quoted,
+    target_errors,
+)
+from yfcc.catalog.forget import without_forgotten
 from yfcc.catalog.late import LateJoin
 from yfcc.catalog.publish import publish
 from yfcc.catalog.readback import check_readable
@@ -85,13 +94,16 @@ class IngestRecord:
 class CatalogWriter:
     """Builds a catalog beside its target, in transactions that the caller ends.
 
+    Rows are appended and committed by a thread behind the caller's, so that the next are made
+    ready meanwhile. Its errors come back with a later call.
+
     Attributes
     ----------
     target : Path
         The catalog's name once it is published.
     limits : Limits
     n_rows : dict of str to int
-        Rows of every table, those of the open transaction too.
+        Rows of every table, those too that are handed in but not committed.
     """
 
     target: Path
@@ -101,6 +113,7 @@ class CatalogWriter:
     _columns: str = ""
     _second: Path | None = None
     _is_in_transaction: bool = False
+    _behind: Behind | None = None
 
     def create(self) -> None:
         """Start a new file; what an earlier build left is removed."""
@@ -141,6 +154,7 @@ class CatalogWriter:
         # Several threads cut a window into row groups that the checkpoint writes once more:
         # twice the file, and 1.5 times the CPU. The other cores decompress meanwhile.
         self._connection.execute("SET threads = 1")
+        self._behind = Behind("write")
 
     def _describe(self) -> None:
         described = self.connection.execute("DESCRIBE items").fetchall()
@@ -148,10 +162,26 @@ class CatalogWriter:
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
-        """To the tables under construction."""
+        """To the tables under construction, with all that was handed in."""
+        self._settle()
+        return self._at_once
+
+    @property
+    def _at_once(self) -> duckdb.DuckDBPyConnection:
+        """The connection for an act of the thread behind, or when that has nothing to do."""
         if self._connection is None:
             raise TargetError(f"{self._building}: not open.")
         return self._connection
+
+    def _settle(self) -> None:
+        """Wait until all that was handed in is done."""
+        if self._behind is not None:
+            self._behind.settle()
+
+    def _hand_in(self, act: Act) -> None:
+        if self._behind is None:
+            raise TargetError(f"{self._building}: not open.")
+        self._behind.do(act)
 
     @property
     def _building(self) -> Path:
@@ -162,13 +192,18 @@ class CatalogWriter:
 
     def _begin(self) -> None:
         if not self._is_in_transaction:
-            self.connection.execute("BEGIN")
+            self._at_once.execute("BEGIN")
             self._is_in_transaction = True
 
-    def commit(self) -> None:
-        """Make all rows so far durable."""
+    def commit(self, then: Act | None = None) -> None:
+        """Have all rows so far made durable, and something done after that."""
+        self._hand_in(self._end_transaction)
+        if then:
+            self._hand_in(then)
+
+    def _end_transaction(self) -> None:
         if self._is_in_transaction:
-            self.connection.execute("COMMIT")
+            self._at_once.execute("COMMIT")
             self._is_in_transaction = False
 
     def insert_items(self, columns: dict[str, pa.ChunkedArray]) -> None:
@@ -178,6 +213,10 @@ class CatalogWriter:
             return
         for pack, column in PACK_COLUMN.items():
             columns.setdefault(column, pa.nulls(n_rows, VALUE_KINDS[pack]))
+        self.n_rows["items"] += n_rows
+        self._hand_in(partial(self._append_items, columns))
+
+    def _append_items(self, columns: dict[str, pa.ChunkedArray]) -> None:
         maps = {name: columns.pop(name) for name in _MAP_COLUMNS}
         maps_file = self._beside("building.maps")
         pyarrow.parquet.write_table(
@@ -186,9 +225,9 @@ class CatalogWriter:
             compression="none",
             use_dictionary=list(_RECURRING_IN_MAPS),
             write_statistics=False,
-            row_group_size=n_rows,
+            row_group_size=len(columns["photo_id"]),
         )
-        beside = f"POSITIONAL JOIN read_parquet('{_quoted(maps_file)}')"
+        beside = f"POSITIONAL JOIN read_parquet('{quoted(maps_file)}')"
         self._append("items", pa.table(columns), f"{self._columns} FROM incoming {beside}")
 
     def insert_rejects(self, rejects: Iterable[Reject]) -> None:
@@ -204,14 +243,17 @@ class CatalogWriter:
             for reject in rejects
         ]
         if rows:
-            self._append("rejected_lines", pa.Table.from_pylist(rows, _REJECT_SCHEMA))
+            self.n_rows["rejected_lines"] += len(rows)
+            table = pa.Table.from_pylist(rows, _REJECT_SCHEMA)
+            self._hand_in(partial(self._append, "rejected_lines", table))
 
     def insert_ingest(self, record: IngestRecord) -> None:
         """Append to ``ingests``."""
+        connection = self.connection
         self._begin()
         values = [getattr(record, name) for name in record.__slots__]
         marks = ", ".join("?" for _ in values)
-        self.connection.execute(f"INSERT INTO ingests VALUES ({marks})", values)
+        connection.execute(f"INSERT INTO ingests VALUES ({marks})", values)
         self.n_rows["ingests"] += 1
 
     def use_all_threads(self) -> None:
@@ -224,6 +266,7 @@ class CatalogWriter:
         Values of items that are written already need a second file; the first stays as it is,
         so that a build that is killed meanwhile can do it again.
         """
+        self._settle()
         if late.found:
             self._begin_second(late)
         self._begin()
@@ -244,7 +287,7 @@ class CatalogWriter:
         self._sweep(self._second)
         run = self.connection.execute
         first = run("SELECT current_database()").fetchall()[0][0]
-        run(f"ATTACH '{_quoted(self._second)}' AS second")
+        run(f"ATTACH '{quoted(self._second)}' AS second (ROW_GROUP_SIZE {ROW_GROUP_ROWS})")
         run("USE second")
         self._begin()
         create_tables(self.connection)
@@ -262,8 +305,9 @@ class CatalogWriter:
 
     def create_views(self) -> None:
         """Make the views over the tables."""
+        connection = self.connection
         self._begin()
-        create_views(self.connection)
+        create_views(connection)
 
     def publish(self) -> None:
         """Checkpoint, read back, and give the file its name; nothing else is left of the build.
@@ -274,17 +318,19 @@ class CatalogWriter:
             What was written cannot be read.
         """
         built = self._second or self._building
+        self._settle()
         if self._second:
             self.close()
             self._connection = connect_writer(built, self.limits)
-        self.connection.execute("CHECKPOINT")
+        self._at_once.execute("CHECKPOINT")
         self.close()
         try:
             check_readable(built, self.n_rows, self.limits)
         except TargetError:
             built.unlink()
             raise
-        publish(built, self.target)
+        rewritten = without_forgotten(built, self.target, self.limits)
+        publish(rewritten.path if rewritten else built, self.target)
 
     def iter_ids(self) -> Iterator[npt.NDArray[np.int64]]:
         """Identifiers of all items, in sorted arrays of up to a few millions."""
@@ -294,6 +340,9 @@ class CatalogWriter:
 
     def close(self) -> None:
         """Let go of the file; what was not committed is gone."""
+        if self._behind is not None:
+            self._behind.close()
+            self._behind = None
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -321,14 +370,9 @@ class CatalogWriter:
     def _append(self, table: str, rows: pa.Table, query: str = "* FROM incoming") -> None:
         """Append what a query makes of ``incoming``, which are the rows."""
         self._begin()
-        self.connection.register("incoming", rows)
+        self._at_once.register("incoming", rows)
         try:
-            self.connection.execute(f"INSERT INTO {table} SELECT {query}")
+            self._at_once.execute(f"INSERT INTO {table} SELECT {query}")
         finally:
             with contextlib.suppress(duckdb.Error):  # the error of the insertion tells more
-                self.connection.unregister("incoming")
-        self.n_rows[table] += len(rows)
-
-
-def _quoted(value: Path | str) -> str:
-    return str(value).replace("'", "''")
+                self._at_once.unregister("incoming")

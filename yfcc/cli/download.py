@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from yfcc.catalog.select import Selection
+from yfcc.catalog.select import IdList, Selection
+from yfcc.cli.download_display import DownloadDisplay
+from yfcc.cli.forecast import describe_ids, show_forecast
 from yfcc.cli.options import (
     DEFAULT_CATALOG,
     DEFAULT_MIRROR,
@@ -22,12 +24,10 @@ from yfcc.cli.options import (
 )
 from yfcc.cli.output import print_json, print_table
 from yfcc.cli.selection import with_selection
-from yfcc.config import s3_endpoint_url
+from yfcc.config import rate_file, s3_endpoint_url
 from yfcc.errors import UsageError
-from yfcc.progress import RunDisplay
 
 if TYPE_CHECKING:
-    from yfcc.mirror.download import Forecast
     from yfcc.mirror.totals import RunSummary
 
 
@@ -42,11 +42,37 @@ def download(  # noqa: PLR0913 - each is a flag
     workers: Annotated[
         int, typer.Option(min=1, max=512, envvar="YFCC_WORKERS", help="Items under way at a time.")
     ] = 32,
+    processes: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=64,
+            envvar="YFCC_PROCESSES",
+            help="Share the work out to so many processes of this machine.",
+        ),
+    ] = 1,
     shards: Annotated[str | None, typer.Option(help="Only these of 0-4095, like 0-63,70.")] = None,
     shard_of: Annotated[
         str | None, typer.Option(help="I/N: the I-th of N shares, from 0, for job arrays.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Say what would be done: items, bytes, time, licences, disk."
+        ),
+    ] = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Start even if the disk cannot hold what is expected."),
+    ] = False,
+    ask_again: Annotated[
+        bool,
+        typer.Option(
+            "--ask-again",
+            help="Ask once more for items with a final outcome, stored ones too; never for "
+            "forgotten ones.",
+        ),
+    ] = False,
     max_bytes: Annotated[
         int, typer.Option(min=1, envvar="YFCC_MAX_BYTES", help="Largest item to store.")
     ] = 4_000_000_000,
@@ -66,6 +92,10 @@ def download(  # noqa: PLR0913 - each is a flag
     ignore_opt_out: Annotated[
         bool,
         typer.Option("--ignore-opt-out", help="Store despite opt-out headers; it is recorded."),
+    ] = False,
+    decode: Annotated[
+        bool,
+        typer.Option("--decode", envvar="YFCC_DECODE", help="Decode every picture fully."),
     ] = False,
     placeholder: Annotated[
         list[str] | None,
@@ -91,8 +121,10 @@ def download(  # noqa: PLR0913 - each is a flag
         contact=contact,
         max_bytes=max_bytes,
         flickr_rate=parse_rate(flickr_rate),
+        rate_file=rate_file(),
         ignore_opt_out=ignore_opt_out,
         allow_private_hosts=allow_private_hosts,
+        decode=decode,
         known_placeholders=KNOWN_PLACEHOLDERS | parse_digests(placeholder or []),
     )
     request = DownloadRequest(
@@ -103,16 +135,27 @@ def download(  # noqa: PLR0913 - each is a flag
         shards=_chosen_shards(shards, shard_of),
         n_workers=workers,
         command=shlex.join(["yfcc", *sys.argv[1:]]),
+        force=force,
+        ask_again=ask_again,
     )
     if dry_run:
-        _show_forecast(forecast(request), is_json=json)
+        show_forecast(forecast(request), mirror, is_json=json)
         return
-    with RunDisplay(is_quiet=quiet or json) as display:
-        summary = download_selection(request, display.show)
+    listed: list[IdList] = []
+    with DownloadDisplay(is_quiet=quiet or json) as display:
+        if processes > 1:
+            from yfcc.engines.processes import download_in_processes  # noqa: PLC0415
+
+            summary = download_in_processes(request, processes, display.show, listed.append)
+        else:
+            summary = download_selection(request, display.show, listed.append)
     if json:
-        print_json(asdict(summary) | {"mirror": mirror})
+        told = asdict(listed[0]) if listed else None
+        print_json(asdict(summary) | {"mirror": mirror, "ids": told})
     elif not quiet:
         _print_counts(summary, mirror)
+        for ids in listed:
+            typer.echo(describe_ids(ids), err=True)
     _leave(summary)
 
 
@@ -141,15 +184,3 @@ def _chosen_shards(shards: str | None, shard_of: str | None) -> frozenset[int] |
     if shard_of:
         return parse_share(shard_of)
     return parse_shards(shards) if shards else None
-
-
-def _show_forecast(found: Forecast, *, is_json: bool) -> None:
-    if is_json:
-        print_json(asdict(found))
-        return
-    rows = [(license_ or "unknown", n_items) for license_, n_items in found.by_license.items()]
-    print_table(("license", "items"), rows)
-    typer.echo(
-        f"{found.n_selected:,} items selected in {found.n_shards:,} shards; "
-        f"{found.free_bytes:,} bytes free on the mirror's disk; nothing was asked for"
-    )

@@ -14,9 +14,20 @@ from typing import Annotated, NoReturn
 import typer
 
 from yfcc import __version__
-from yfcc.cli import demo, download, export, metadata, query, status, verify
+from yfcc.cli import (
+    demo,
+    download,
+    export,
+    forget,
+    metadata,
+    query,
+    recheck,
+    report,
+    status,
+    verify,
+)
 from yfcc.cli.options import hand_on
-from yfcc.config import read_settings
+from yfcc.config import read_settings, spare_blas_threads
 from yfcc.errors import InterruptedRun, UsageError, YfccError
 
 app = typer.Typer(
@@ -33,7 +44,10 @@ app = typer.Typer(
 app.command("metadata")(metadata.metadata)
 app.command("download")(download.download)
 app.command("status")(status.status)
+app.command("report")(report.report)
 app.command("verify")(verify.verify)
+app.command("forget")(forget.forget)
+app.command("recheck")(recheck.recheck)
 app.command("query")(query.query)
 app.add_typer(export.app, name="export")
 app.add_typer(demo.app, name="demo")
@@ -64,6 +78,7 @@ def main() -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     is_debug = "--debug" in sys.argv
+    spare_blas_threads()
     try:
         code = app(standalone_mode=False)
     except typer.Abort:

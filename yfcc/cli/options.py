@@ -18,7 +18,9 @@ CatalogOption = Annotated[
 ]
 MirrorOption = Annotated[
     str,
-    typer.Option("--mirror", envvar="YFCC_MIRROR", help="Directory of the mirror."),
+    typer.Option(
+        "--mirror", envvar="YFCC_MIRROR", help="Directory of the mirror, or s3://bucket/prefix."
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress, no summary.")]

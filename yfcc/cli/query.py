@@ -36,13 +36,13 @@ def query(  # noqa: PLR0913, PLR0917 - each is a flag
     catalog: CatalogOption = DEFAULT_CATALOG,
     mirror: Annotated[
         str | None,
-        typer.Option(envvar="YFCC_MIRROR", help="Mirror whose records are `downloads`."),
+        typer.Option(envvar="YFCC_MIRROR", help="Mirror of the tables `downloads` and `runs`."),
     ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Run one SELECT over the catalog and the mirror's records."""
-    from yfcc.catalog.query import attach_downloads, prepare_query, read_query_file  # noqa: PLC0415
+    from yfcc.catalog.query import attach_records, prepare_query, read_query_file  # noqa: PLC0415
     from yfcc.catalog.reader import Catalog  # noqa: PLC0415
 
     if (sql is None) == (file is None):
@@ -50,8 +50,9 @@ def query(  # noqa: PLR0913, PLR0917 - each is a flag
     text = sql if sql is not None else read_query_file(file or Path())
     with ExitStack() as stack:
         opened = stack.enter_context(Catalog(catalog))
-        records = stack.enter_context(tempfile.TemporaryDirectory()) if mirror else None
-        attach_downloads(opened, _records_of(mirror, records))
+        records = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        for table in ("downloads", "runs"):
+            attach_records(opened, table, _records_of(mirror, table, text, records))
         prepared = prepare_query(opened, text)
         kind = Format.JSON if json else format
         if kind is Format.PARQUET and output == "-":
@@ -63,12 +64,20 @@ def query(  # noqa: PLR0913, PLR0917 - each is a flag
             prepared.write(kind.value, output)
 
 
-def _records_of(mirror: str | None, directory: str | None) -> Path | None:
-    """The mirror's ledger as Parquet; None without a mirror."""
-    if mirror is None or directory is None:
-        return None
-    from yfcc.mirror.downloads import write_downloads_parquet  # noqa: PLC0415
+def _records_of(mirror: str | None, table: str, text: str, directory: Path) -> Path | None:
+    """A table of the mirror as Parquet; None without a mirror, or if the query needs none."""
+    from yfcc.catalog.query import mentions  # noqa: PLC0415
+    from yfcc.mirror.opening import open_any  # noqa: PLC0415
 
-    target = Path(directory) / "downloads.parquet"
-    write_downloads_parquet(Path(mirror), target)
+    if mirror is None:
+        return None
+    if not mentions(text, table):
+        open_any(mirror).close()  # a wrong name is said even so
+        return None
+    from yfcc.mirror.downloads import write_downloads_parquet  # noqa: PLC0415 - 0.5 s of libraries
+    from yfcc.mirror.runs import write_runs_parquet  # noqa: PLC0415
+
+    write = {"downloads": write_downloads_parquet, "runs": write_runs_parquet}[table]
+    target = directory / f"{table}.parquet"
+    write(mirror, target)
     return target

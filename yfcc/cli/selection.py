@@ -35,8 +35,19 @@ _FLAGS: dict[str, Any] = {
     "user": Annotated[str | None, typer.Option(help="NSID of the author.")],
     "device": Annotated[str | None, typer.Option(help="Name of the capture device.")],
     "lines": Annotated[str | None, typer.Option(help="A-B: line numbers, from 0.")],
+    "ids": Annotated[
+        str | None,
+        typer.Option(
+            help="File of photo ids or hashes, one a line; or CLIP's yfcc100m_subset_data.tsv. "
+            "Also packed: .bz2, .gz, .zst."
+        ),
+    ],
+    "sample": Annotated[
+        int | None, typer.Option(min=1, help="So many of what the other flags select, by chance.")
+    ],
+    "seed": Annotated[int, typer.Option(help="Of --sample: another seed, another sample.")],
 }
-_DEFAULTS: dict[str, Any] = {"commercial": False, "derivatives": False, "media": "all"}
+_DEFAULTS: dict[str, Any] = {"commercial": False, "derivatives": False, "media": "all", "seed": 0}
 
 
 def with_selection(command: Callable[..., None]) -> Callable[..., None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 
 import typer
 
@@ -18,10 +17,10 @@ def status(
     quiet: QuietOption = False,
 ) -> None:
     """Show how a mirror stands: items by outcome, and what the last run left."""
-    from yfcc.mirror.root import open_mirror  # noqa: PLC0415
+    from yfcc.mirror.opening import open_any  # noqa: PLC0415
     from yfcc.mirror.status import read_status  # noqa: PLC0415
 
-    with open_mirror(Path(mirror)) as opened:
+    with open_any(mirror) as opened:
         found = read_status(opened)
     run = found.last_run
     if json:

@@ -9,14 +9,17 @@ from typing import Final
 from yfcc.media.attempt import Attempt, ErrorKind, Retry
 from yfcc.media.client import Client
 from yfcc.media.clock import Clock, SystemClock
+from yfcc.media.courtesy import HostNote
+from yfcc.media.decode import Decoders
 from yfcc.media.fetch import Fetcher
 from yfcc.media.gate import HostGate, interrupted
 from yfcc.media.locate import Candidate, Unusable, locate, plan_host_rules, plan_places
 from yfcc.media.placeholder import RepeatedDigest
-from yfcc.media.politeness import GatePolicy, Rate, backoff_s
+from yfcc.media.politeness import GatePolicy, GateState, Rate, backoff_s
 from yfcc.media.robots_book import RobotsBook
 from yfcc.media.settings import FetchSettings, Source
 from yfcc.media.settle import Acquired, settle
+from yfcc.media.shared_rate import SharedRate
 from yfcc.media.sink import Sink
 from yfcc.model import Item, Outcome
 
@@ -56,6 +59,8 @@ class MediaClient:
     ------
     UsageError
         A setting cannot be used.
+    TargetError
+        The rate cannot be shared with other processes.
     """
 
     def __init__(
@@ -71,7 +76,10 @@ class MediaClient:
         self._rules = plan_host_rules(settings, self._places)
         self._client = Client(settings, self._rules, self._clock, self._stop)
         robots = RobotsBook(self._client, self._rules, self._clock)
-        self._fetcher = Fetcher(settings, self._rules, self._client, robots, self._clock)
+        self._decoders = Decoders() if settings.decode else None
+        self._fetcher = Fetcher(
+            settings, self._rules, self._client, robots, self._clock, self._decoders
+        )
         hasty = replace(
             settings,
             backoff_cap_s=min(settings.backoff_cap_s, settings.s3_backoff_cap_s),
@@ -83,8 +91,17 @@ class MediaClient:
         flickr_host = self._places.flickr.host if self._places.flickr else "Flickr"
         self._gates = {
             Source.S3: HostGate(s3_host, self._policy, self._clock, self._stop),
-            Source.FLICKR: HostGate(flickr_host, flickr_policy, self._clock, self._stop),
+            Source.FLICKR: HostGate(
+                flickr_host, flickr_policy, self._clock, self._stop, self._share_rate()
+            ),
         }
+
+    def _share_rate(self) -> SharedRate | None:
+        path = self._settings.rate_file
+        if path is None or Source.FLICKR not in self._settings.sources:
+            return None
+        host = "flickr" if self._places.flickr is None else str(self._places.flickr)
+        return SharedRate(path, self._settings.flickr_rate, host, self._clock)
 
     def acquire(self, item: Item, sink: Sink) -> Acquired:
         """What became of an item; the bytes are in the sink if the outcome is ``stored``.
@@ -138,6 +155,15 @@ class MediaClient:
                 if self._clock.wait(self._stop, wait_s):
                     raise interrupted()
 
+    def describe_hosts(self) -> tuple[HostNote, ...]:
+        """What holds requests back just now, host by host; empty if nothing does."""
+        notes = (gate.describe() for gate in self._gates.values())
+        return tuple(note for note in notes if note is not None)
+
+    def gate_states(self) -> dict[Source, GateState]:
+        """How each source has taken the requests so far."""
+        return {source: self._gates[source].state for source in self._places.sources}
+
     def repeated_pictures(self) -> list[RepeatedDigest]:
         """Pictures that so many items share that someone should look whether they are one."""
         return self._fetcher.digests.alarms()
@@ -145,6 +171,8 @@ class MediaClient:
     def close(self) -> None:
         """Close all connections that are idle, and the others as they become so."""
         self._client.close()
+        if self._decoders is not None:
+            self._decoders.close()
 
 
 def _not_asked(place: Unusable) -> Attempt:

@@ -11,6 +11,7 @@ import http.client
 import io
 import re
 import socket
+import ssl
 from typing import Final
 
 from yfcc.media.attempt import BrokenAnswerError, ErrorKind
@@ -42,10 +43,14 @@ class _WatchedIO(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        return self.receive(buffer, 0)
+
+    def receive(self, buffer: memoryview, flags: int) -> int:
+        """Number of bytes that came, 0 at the end."""
         while True:
             try:
-                n_bytes = self._sock.recv_into(buffer)
-            except TimeoutError:
+                n_bytes = self._sock.recv_into(buffer, 0, flags)
+            except (TimeoutError, BlockingIOError):
                 self._watch.note_silence()
                 continue
             self._watch.note_bytes(n_bytes)
@@ -67,8 +72,9 @@ class Answer(http.client.HTTPResponse):
 
     def __init__(self, sock: socket.socket, *, watch: Watch, method: str | None = None) -> None:
         super().__init__(sock, method=method)
-        raw = self.fp.detach()
-        self.fp = io.BufferedReader(_WatchedIO(sock, raw, watch), _BUFFER_BYTES)
+        self._wire = _WatchedIO(sock, self.fp.detach(), watch)
+        self._flags = 0 if isinstance(sock, ssl.SSLSocket) else socket.MSG_WAITALL
+        self.fp = io.BufferedReader(self._wire, _BUFFER_BYTES)
         self.fields = Headers(())
 
     def begin(self, **_: object) -> None:
@@ -95,6 +101,29 @@ class Answer(http.client.HTTPResponse):
         self.will_close = "close" in options or (minor == 0 and "keep-alive" not in options)
         if self.length is None and not self.chunked:
             self.will_close = True
+
+    def read(self, amt: int | None = None) -> bytes:
+        """The next bytes of the body; fewer than asked for at its end, and where it breaks off.
+
+        A body of known length is read with as few calls as the system allows: each one lets
+        another thread go first, and costs more than the bytes do.
+        """
+        if self.chunked or not self.length or amt is None or self.fp is None:
+            return super().read(amt)
+        n_bytes = min(amt, self.length)
+        begun = self.fp.read1(n_bytes)
+        rest = bytearray(n_bytes - len(begun))
+        n_read, view = 0, memoryview(rest)
+        while begun and n_read < len(rest):
+            n_more = self._wire.receive(view[n_read:], self._flags)
+            if not n_more:
+                break
+            n_read += n_more
+        found = b"".join((begun, view[:n_read])) if n_read else begun
+        self.length -= len(found)
+        if not (found and self.length):
+            self._close_conn()  # type: ignore[attr-defined]
+        return found
 
     def _length_of_body(self) -> int | None:
         """RFC 9112, 6.3; whether the length makes sense is judged with the body."""

@@ -46,6 +46,7 @@ class ErrorKind(StrEnum):
     DIGEST = "digest"
     TRUNCATED = "truncated"
     DAMAGED = "damaged"
+    UNDECODABLE = "does not decode"
     STATUS = "status"
     REDIRECT = "redirect"
     ROBOTS = "robots.txt"

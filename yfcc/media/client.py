@@ -31,6 +31,7 @@ from yfcc.media.connection import (
     Connection,
     PlainConnection,
     TlsConnection,
+    limit_waiting,
     open_answer,
 )
 from yfcc.media.gate import HostGate
@@ -52,6 +53,7 @@ _KINDS: Final[tuple[tuple[type[Exception], ErrorKind], ...]] = (
     (urllib3.exceptions.NewConnectionError, ErrorKind.CONNECT),
     (urllib3.exceptions.TimeoutError, ErrorKind.TIMEOUT),
     (TimeoutError, ErrorKind.TIMEOUT),
+    (BlockingIOError, ErrorKind.TIMEOUT),
     (urllib3.exceptions.SSLError, ErrorKind.TLS),
     (ssl.SSLError, ErrorKind.TLS),
     (CertificateError, ErrorKind.TLS),
@@ -265,8 +267,7 @@ class Client:
         is_done = False
         try:
             connection.timeout = watch.slice_s
-            if connection.sock is not None:
-                connection.sock.settimeout(watch.slice_s)
+            limit_waiting(connection, watch.slice_s)
             connection.putrequest("GET", target, skip_accept_encoding=True)
             for name, value in self._headers:
                 connection.putheader(name, value)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import socket
+import ssl
+import struct
 
 import urllib3.connection
 
@@ -50,6 +52,24 @@ class TlsConnection(urllib3.connection.HTTPSConnection):
 
 
 Connection = PlainConnection | TlsConnection
+
+
+def limit_waiting(connection: Connection, wait_s: float) -> None:
+    """Have no call on a connection's socket wait longer than that.
+
+    Left to the system where there is no TLS: Python's own way asks it before every read and
+    write whether there is anything to do, another call each time.
+    """
+    sock = connection.sock
+    if sock is None:
+        return
+    if isinstance(sock, ssl.SSLSocket):
+        sock.settimeout(wait_s)
+    elif sock.gettimeout() is not None:  # else it is done already
+        sock.settimeout(None)
+        moment = struct.pack("ll", int(wait_s), int(wait_s % 1.0 * 1e6))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, moment)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, moment)
 
 
 def open_answer(connection: Connection, watch: Watch) -> Answer:

@@ -17,6 +17,7 @@ from yfcc.media.attempt import (
 from yfcc.media.body import NoMedia, TooLarge, md5_named_by, receive_body
 from yfcc.media.client import Client, Reply
 from yfcc.media.clock import Clock
+from yfcc.media.decode import DECODABLE, Decoders, Fate
 from yfcc.media.facts import MediaFacts
 from yfcc.media.gate import HostGate
 from yfcc.media.httpdate import parse_date
@@ -26,6 +27,7 @@ from yfcc.media.politeness import (
     ANSWERED,
     BROKEN,
     FORBIDDEN,
+    MAX_REDIRECT_WAIT_S,
     UNCONNECTED,
     Event,
     Throttled,
@@ -36,7 +38,15 @@ from yfcc.media.robots_book import RobotsBook, RobotsUnreachableError
 from yfcc.media.settings import FetchSettings, Source
 from yfcc.media.sink import Sink
 from yfcc.media.structure import describe_junk, inspect_media
-from yfcc.media.verdict import Judgement, failed, judge_body, judge_status
+from yfcc.media.tdmrep import TdmDeclaration
+from yfcc.media.verdict import (
+    Judgement,
+    failed,
+    is_sources_own,
+    judge_body,
+    judge_decoded,
+    judge_status,
+)
 from yfcc.model import Item, Outcome
 
 _MAX_HOPS: Final = 5
@@ -57,6 +67,8 @@ class _Way:
     rights: Rights = NO_RIGHTS
     status: int | None = None
     was_sent: bool = False
+    declared: TdmDeclaration | None = None
+    wait_s: float = 0.0
 
     def end(self, judgement: Judgement, evidence: bytes | None = None) -> Attempt:
         """The attempt's result, without a body."""
@@ -84,6 +96,8 @@ class Fetcher:
     client : Client
     robots : RobotsBook
     clock : Clock
+    decoders : Decoders, optional
+        Every picture is decoded by them.
     """
 
     def __init__(
@@ -93,12 +107,14 @@ class Fetcher:
         client: Client,
         robots: RobotsBook,
         clock: Clock,
+        decoders: Decoders | None = None,
     ) -> None:
         self._settings = settings
         self._rules = rules
         self._client = client
         self._robots = robots
         self._clock = clock
+        self._decoders = decoders
         self.digests = DigestWatch()
 
     def fetch(self, candidate: Candidate, item: Item, sink: Sink, gate: HostGate) -> Attempt:
@@ -117,6 +133,8 @@ class Fetcher:
                 if isinstance(step, Attempt):
                     return step
                 way.address = step
+                if way.wait_s:
+                    way.gate.wait(way.wait_s)
         except ConnectError as error:
             is_alone = self._client.is_alone(way.address.origin, way.gate)
             retry = Retry.AGAIN if is_alone else Retry.WITH_HOST
@@ -142,7 +160,10 @@ class Fetcher:
             refusal = usage_refusal(usage)
             stated = Rights(refusal and f"robots.txt, {refusal}", {"content-usage": usage})
             way.rights = combine_rights(way.rights, stated)
-        return self._refused(way)
+        refused = self._refused(way)
+        if refused is None:
+            way.declared = self._robots.declaration_of(way.address, way.gate)
+        return refused
 
     def _refused(self, way: _Way) -> Attempt | None:
         if way.rights.refusal is None or self._settings.ignore_opt_out:
@@ -166,10 +187,15 @@ class Fetcher:
 
     def _event_of(self, reply: Reply) -> Event:
         if reply.status in {429, 503}:
-            date = parse_date(reply.headers.first("date") or "")
-            value = reply.headers.first("retry-after")
-            return Throttled(parse_retry_after(value, date or self._clock.now_utc()))
+            return Throttled(self._retry_after_s(reply))
         return FORBIDDEN if reply.status == 403 else ANSWERED
+
+    def _retry_after_s(self, reply: Reply) -> float | None:
+        value = reply.headers.first("retry-after")
+        if value is None:
+            return None
+        date = parse_date(reply.headers.first("date") or "")
+        return parse_retry_after(value, date or self._clock.now_utc())
 
     def _judge(self, way: _Way, reply: Reply) -> Attempt | Address:
         """The result an answer means, or the address it sends us on to; the reply is ended."""
@@ -193,7 +219,7 @@ class Fetcher:
                 reply.close()
 
     def _read_rights(self, way: _Way, reply: Reply) -> Attempt | None:
-        stated = read_rights(reply.headers, self._clock.now_utc())
+        stated = read_rights(reply.headers, self._clock.now_utc(), way.declared)
         way.rights = combine_rights(way.rights, stated)
         return self._refused(way)
 
@@ -210,6 +236,10 @@ class Fetcher:
             return way.end(Judgement(Outcome.PLACEHOLDER, error=reason))
         address = follow(way.address, location)
         self._rules.check(address.origin)
+        way.wait_s = self._retry_after_s(reply) or 0.0  # RFC 9110, 10.2.3
+        if way.wait_s > MAX_REDIRECT_WAIT_S:
+            message = f"asks to wait {way.wait_s:.0f} s, at most {MAX_REDIRECT_WAIT_S:.0f} s are"
+            return way.end(failed(ErrorKind.REDIRECT, message, Retry.NEVER))
         return address
 
     def _receive(self, way: _Way, reply: Reply) -> Attempt:
@@ -229,14 +259,16 @@ class Fetcher:
             return way.end(Judgement(Outcome.NOT_MEDIA, error=describe_junk(view)), evidence)
         view = sink.view()
         found = inspect_media(view)
-        is_s3 = way.candidate.source is Source.S3
+        md5 = md5_named_by(reply.headers) if way.candidate.source is Source.S3 else None
         judgement = judge_body(
             body,
             found,
             way.item.media_kind,
-            md5_named_by(reply.headers) if is_s3 else None,
+            md5,
             self._settings.known_placeholders,
         )
+        if judgement.outcome is Outcome.STORED and isinstance(found, MediaFacts):
+            judgement, found = self._decode(view, found, judgement, is_sources_own(body, md5))
         if judgement.outcome is Outcome.NOT_MEDIA:
             return way.end(judgement, bytes(view[:_N_EVIDENCE_BYTES]))
         if judgement.outcome is Outcome.STORED and isinstance(found, MediaFacts):
@@ -248,6 +280,17 @@ class Fetcher:
             md5=body.md5,
             facts=found if isinstance(found, MediaFacts) else None,
         )
+
+    def _decode(
+        self, view: memoryview, facts: MediaFacts, judgement: Judgement, is_proven: bool
+    ) -> tuple[Judgement, MediaFacts]:
+        """The judgement once a picture was decoded, if the user wants that, and its true size."""
+        if self._decoders is None or facts.content_type not in DECODABLE:
+            return judgement, facts
+        decoded = self._decoders.decode(view)
+        if decoded.fate is Fate.DECODED:
+            return judgement, replace(facts, width=decoded.width, height=decoded.height)
+        return judge_decoded(decoded, is_proven), facts
 
     def _look_for_repeats(
         self, way: _Way, sha256: str, facts: MediaFacts, judgement: Judgement

@@ -27,6 +27,9 @@ _MAX_DIGITS: Final = 9
 _MAX_SLOWDOWN: Final = 32.0
 _RECOVERY: Final = 0.9
 
+#: A redirect that wants a longer wait is not followed in this run.
+MAX_REDIRECT_WAIT_S: Final = 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class Rate:

@@ -1,8 +1,9 @@
 """What an answer's headers say about using its content.
 
 Read are ``X-Robots-Tag`` (a de-facto standard, with the words ``noai`` and ``noimageai`` that
-DeviantArt added), ``tdm-reservation`` and ``tdm-policy`` (W3C TDMRep, final report of 10 May
-2024) and ``Content-Usage`` (IETF AIPREF drafts attach and vocab; RFC 9651 dictionary).
+DeviantArt added, and ``noml``), ``tdm-reservation`` and ``tdm-policy`` (W3C TDMRep, final report of
+10 May 2024) and ``Content-Usage`` (IETF AIPREF drafts attach and vocab; RFC 9651 dictionary); where
+an answer says nothing of reservations, what the site's ``tdmrep.json`` does.
 
 Whatever cannot be read and still has one of the words is taken as a refusal.
 """
@@ -18,21 +19,26 @@ from typing import Final
 
 from yfcc.media.headers import Headers
 from yfcc.media.httpdate import parse_date
+from yfcc.media.tdmrep import TdmDeclaration
 
 #: Our product token, as in the User-Agent and in robots.txt.
 PRODUCT: Final = "yfcc"
 
 RIGHTS_HEADERS: Final = ("x-robots-tag", "tdm-reservation", "tdm-policy", "content-usage")
 
-_WORDS: Final = ("noai", "noimageai", "noindex", "noimageindex")
+_WORDS: Final = ("noai", "noimageai", "noml", "noindex", "noimageindex")
 
 #: ``none`` is short for ``noindex, nofollow``.
 _REFUSALS: Final = frozenset((*_WORDS, "none"))
+
+#: One of these in what cannot be read refuses.
+_WORD_ANYWHERE: Final = re.compile("|".join(_WORDS) + r"|(?<![a-z0-9_-])none(?![a-z0-9_-])")
 
 #: Names that mean every robot; ``robots`` is that of the HTML element, met in headers too.
 _EVERYONE: Final = frozenset(("*", "robots", PRODUCT))
 
 _TOKEN: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_LIMIT: Final = re.compile(r"max-[a-z-]+[ \t]*:[ \t]*(?:-?[0-9]+|none|standard|large)")
 _BOT_NAME: Final = re.compile(r"\*|[a-z0-9][a-z0-9._/-]*(?: [a-z0-9._/-]+)*")
 _BLANKS: Final = " \t"
 
@@ -52,6 +58,7 @@ class Rights:
         The statement that asks not to store the content; None if there is none.
     headers : mapping of str to str
         The headers read, by lower-case name, as received; several values with ``, `` between.
+        Under ``tdmrep.json`` what the site's file declares, if that counts.
     """
 
     refusal: str | None = None
@@ -66,7 +73,9 @@ class Rights:
 NO_RIGHTS: Final = Rights()
 
 
-def read_rights(headers: Headers, now_utc: datetime) -> Rights:
+def read_rights(
+    headers: Headers, now_utc: datetime, declared: TdmDeclaration | None = None
+) -> Rights:
     """What one answer says.
 
     Parameters
@@ -74,14 +83,19 @@ def read_rights(headers: Headers, now_utc: datetime) -> Rights:
     headers : Headers
     now_utc : datetime
         To judge ``unavailable_after`` by.
+    declared : TdmDeclaration, optional
+        What the site's file declares of the address; a header goes before it.
     """
     received = {name: headers.all(name) for name in RIGHTS_HEADERS if name in headers}
+    if declared is not None and not _states_reservation(received.get("tdm-reservation", ())):
+        received["tdmrep.json"] = (str(declared),)
     if not received:
         return NO_RIGHTS
     refusal = (
         _first(_robots_refusal(value, now_utc) for value in received.get("x-robots-tag", ()))
         or _first(_tdm_refusal(value) for value in received.get("tdm-reservation", ()))
         or _first(usage_refusal(value) for value in received.get("content-usage", ()))
+        or _file_refusal(declared if "tdmrep.json" in received else None)
     )
     joined = {name: ", ".join(values) for name, values in received.items()}
     return Rights(refusal, MappingProxyType(joined))
@@ -121,7 +135,7 @@ def _robots_refusal(value: str, now_utc: datetime) -> str | None:
             if is_past and is_ours:
                 return statement
         elif not _is_readable(rule):
-            if any(word in value.lower() for word in _WORDS):
+            if _WORD_ANYWHERE.search(value.lower()):
                 return statement
         elif is_ours and _is_refusal(rule):
             return statement
@@ -141,10 +155,7 @@ def _split_bot(piece: str) -> tuple[str | None, str]:
 
 
 def _is_readable(rule: str) -> bool:
-    name, colon, _ = rule.partition(":")
-    if colon:
-        return name.strip(_BLANKS).startswith("max-")
-    return not rule or _TOKEN.fullmatch(rule) is not None
+    return not rule or any(known.fullmatch(rule) for known in (_TOKEN, _LIMIT))
 
 
 def _is_refusal(rule: str) -> bool:
@@ -177,6 +188,15 @@ def _tdm_refusal(value: str) -> str | None:
     if any(piece.strip(_BLANKS) == "1" for piece in value.split(",")):
         return f"tdm-reservation: {value[:500]}"
     return None
+
+
+def _states_reservation(values: Iterable[str]) -> bool:
+    """Whether headers hold a value that goes before the file: no other one counts as set."""
+    return any(piece.strip(_BLANKS) in {"0", "1"} for each in values for piece in each.split(","))
+
+
+def _file_refusal(declared: TdmDeclaration | None) -> str | None:
+    return f"tdmrep.json, {declared}" if declared is not None and declared.is_reserved else None
 
 
 def usage_refusal(value: str) -> str | None:

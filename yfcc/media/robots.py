@@ -6,16 +6,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote, unquote_to_bytes
+
+from yfcc.media.path_pattern import matches_path, normalise_path
 
 #: So much of a file is read; RFC 9309, 2.5 asks for 500 KiB at least.
 MAX_ROBOTS_BYTES: Final = 512 * 1024
 
 _LINE: Final = re.compile(r"\s*([A-Za-z-]+)\s*:\s*([^#]*)")
 _PRODUCT: Final = re.compile(r"[A-Za-z_-]+|\*")
-
-#: Characters that stay as they are when paths are compared; ``%`` has been taken apart before.
-_SAFE: Final = "/?&=;:@+$,!'()*[]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +36,25 @@ class RobotsRules:
 
         Of two equally long ones the one that allows does (RFC 9309, 2.2.2).
         """
-        path = _normalise(target)
+        path = normalise_path(target)
         best = max(
-            ((len(pattern), allows) for pattern, allows in self.paths if _matches(pattern, path)),
+            (
+                (len(pattern), allows)
+                for pattern, allows in self.paths
+                if matches_path(pattern, path)
+            ),
             default=(0, True),
         )
         return best[1]
 
     def usage_of(self, target: str) -> tuple[str, ...]:
         """What the rules with the longest match say about using what is there."""
-        path = _normalise(target)
-        found = [(len(pattern), text) for pattern, text in self.usages if _matches(pattern, path)]
+        path = normalise_path(target)
+        found = [
+            (len(pattern), text) for pattern, text in self.usages if matches_path(pattern, path)
+        ]
         longest = max((length for length, _ in found), default=0)
         return tuple(text for length, text in found if length == longest)
-
-
-ALLOW_ALL: Final = RobotsRules()
 
 
 def parse_robots(content: bytes, product: str) -> RobotsRules:
@@ -85,7 +86,7 @@ def parse_robots(content: bytes, product: str) -> RobotsRules:
             if field == "content-usage":
                 usages.append(_split_usage(value))
             elif value:
-                paths.append((_normalise(value), field == "allow"))
+                paths.append((normalise_path(value), field == "allow"))
     paths, usages = groups.get(product.lower()) or groups.get("*") or ([], [])
     return RobotsRules(tuple(paths), tuple(usages))
 
@@ -102,40 +103,4 @@ def _split_usage(value: str) -> tuple[str, str]:
     if not value.startswith("/"):
         return "/", value
     path, _, text = value.replace("\t", " ").partition(" ")
-    return _normalise(path), text.strip()
-
-
-def _normalise(path: str) -> str:
-    """One spelling for equal paths: reserved characters as they came, all others escaped."""
-    pieces = re.split(r"(%[0-9A-Fa-f]{2})", path)
-    return "".join(
-        _normalise_escape(piece) if i % 2 else quote(piece, safe=_SAFE + "%~")
-        for i, piece in enumerate(pieces)
-    )
-
-
-def _normalise_escape(escape: str) -> str:
-    byte = unquote_to_bytes(escape)
-    if byte.isalnum() or byte in {b"-", b".", b"_", b"~"}:
-        return byte.decode("ascii")
-    return escape.upper()
-
-
-def _matches(pattern: str, path: str) -> bool:
-    """Whether a pattern with ``*`` and a final ``$`` fits the beginning of a path.
-
-    Each piece is looked for once, after the last: linear, whatever the pattern.
-    """
-    is_anchored = pattern.endswith("$")
-    first, *pieces = pattern.removesuffix("$").split("*")
-    if not path.startswith(first):
-        return False
-    at = len(first)
-    for piece in pieces:
-        found = path.find(piece, at)
-        if found < 0:
-            return False
-        at = found + len(piece)
-    if not is_anchored:
-        return True
-    return path.endswith(pieces[-1]) if pieces else at == len(path)
+    return normalise_path(path), text.strip()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Final
 
 from yfcc.errors import UsageError
@@ -60,13 +61,18 @@ class FetchSettings:
     s3_connections, flickr_connections : int
         Connections at a time.
     flickr_rate : Rate
-        For all Flickr hosts and threads of this process together.
+        For all Flickr hosts and threads together; of all processes that share its file.
+    rate_file : Path or None
+        Where this machine's processes keep the rate together, see
+        :class:`yfcc.media.shared_rate.SharedRate`; None: this process keeps it alone.
     ignore_opt_out : bool
         Store what its headers ask not to store.
     allow_private_hosts : bool
         Connect to addresses that are not public, also where the user named no endpoint.
     known_placeholders : frozenset of str
         Digests (SHA-256 or MD5, lower-case hex) of pictures that stand for a missing photo.
+    decode : bool
+        Decode every picture fully before it counts as stored.
     """
 
     sources: tuple[Source, ...] = (Source.S3,)
@@ -90,9 +96,11 @@ class FetchSettings:
     s3_connections: int = 64
     flickr_connections: int = 4
     flickr_rate: Rate = _FLICKR_RATE
+    rate_file: Path | None = None
     ignore_opt_out: bool = False
     allow_private_hosts: bool = False
     known_placeholders: frozenset[str] = KNOWN_PLACEHOLDERS
+    decode: bool = False
 
 
 def parse_sources(text: str) -> tuple[Source, ...]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from yfcc.media.attempt import ErrorKind, Retry
 from yfcc.media.body import Body
+from yfcc.media.decode import Decoded, Fate
 from yfcc.media.facts import Flaw, FlawedMedia, MediaFacts
 from yfcc.media.sniff import N_LEAST_BYTES
 from yfcc.model import MediaKind, Outcome
@@ -72,11 +73,11 @@ def judge_body(
         Of the bytes on the wire, if the server named it.
     known_placeholders : frozenset of str
     """
-    is_proven = expected_md5 is not None and not body.is_decoded
-    if is_proven and body.md5 != expected_md5:
+    has_md5 = expected_md5 is not None and not body.is_decoded
+    if has_md5 and body.md5 != expected_md5:
         return failed(ErrorKind.DIGEST, f"MD5 {expected_md5} expected, {body.md5} came")
     if isinstance(found, FlawedMedia):
-        return _judge_flaw(body, found, is_proven)
+        return _judge_flaw(body, found, has_md5)
     if body.sha256 in known_placeholders or body.md5 in known_placeholders:
         return Judgement(Outcome.PLACEHOLDER, error="a known placeholder picture")
     is_film = found.content_type.startswith("video/")
@@ -85,11 +86,42 @@ def judge_body(
     return Judgement(Outcome.STORED)
 
 
+def is_sources_own(body: Body, expected_md5: str | None) -> bool:
+    """Whether the bytes in the sink are the source's own, as its digest says."""
+    return expected_md5 is not None and not body.is_decoded and body.md5 == expected_md5
+
+
+def judge_decoded(decoded: Decoded, is_proven: bool) -> Judgement:
+    """The meaning of a picture that could not be decoded.
+
+    Parameters
+    ----------
+    decoded : Decoded
+        Of any fate but ``DECODED``.
+    is_proven : bool
+        Whether the source's digest says that the bytes are its own.
+    """
+    if decoded.fate is Fate.TOO_LARGE:
+        return Judgement(Outcome.TOO_LARGE, error=f"not decoded: {decoded.reason}")
+    if decoded.fate is Fate.DECODER_DIED:
+        # Perhaps the machine's fault and not the picture's, so nothing final is said of it.
+        retry = Retry.NEVER if is_proven else Retry.AGAIN
+        return failed(ErrorKind.UNDECODABLE, decoded.reason, retry)
+    return _unusable(ErrorKind.UNDECODABLE, decoded.reason, is_proven)
+
+
 def _judge_flaw(body: Body, found: FlawedMedia, is_proven: bool) -> Judgement:
     if found.flaw is Flaw.NOT_MEDIA:
         if not body.has_length and body.n_bytes < N_LEAST_BYTES:
             return failed(ErrorKind.CUT, f"{body.n_bytes} bytes, and no length named")
         return Judgement(Outcome.NOT_MEDIA, error=found.reason)
     kind = ErrorKind.TRUNCATED if found.flaw is Flaw.TRUNCATED else ErrorKind.DAMAGED
-    # With the right digest these are the server's own bytes: it has no others.
-    return failed(kind, found.reason, Retry.NEVER if is_proven else Retry.AGAIN)
+    return _unusable(kind, found.reason, is_proven)
+
+
+def _unusable(kind: ErrorKind, reason: str, is_proven: bool) -> Judgement:
+    """A picture that is broken: on the way, or as the source has it."""
+    if is_proven:
+        # The digest says that these are the source's own bytes: it has no others, whenever asked.
+        return Judgement(Outcome.NOT_MEDIA, error=f"{kind}: {reason}; so it lies at the source")
+    return failed(kind, reason)

@@ -8,6 +8,7 @@ for what it refuses.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -16,12 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from yfcc.metadata.byte_loops import find_lines, find_suspects, holds_only, read_ids
 from yfcc.metadata.lines import LineChunk, Reject
 from yfcc.metadata.text import column_bytes
 
 #: Arrow drops it from the start of what it reads, though here it is data.
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-_POWERS_OF_TEN: Final = 10 ** np.arange(19, dtype=np.int64)
+_NO_LINES: Final = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +101,22 @@ class Rows:
         )
 
 
-@dataclass(slots=True)
+@dataclass
 class _SetAside:
     """Rejects of a chunk, and which of its lines they were."""
 
     chunk: LineChunk
     rejects: list[Reject] = field(default_factory=list)
 
-    def add(self, line: int, start: int, end: int, reason: str) -> None:
-        """Reject line number ``line`` of the chunk, at ``data[start:end]``."""
+    @cached_property
+    def bounds(self) -> npt.NDArray[np.int64]:
+        """Start of every line of the chunk, and the end of the last: n + 1 values."""
+        return find_lines(np.frombuffer(self.chunk.data, np.uint8), self.chunk.n_lines)
+
+    def add(self, line: int, reason: str) -> None:
+        """Reject line number ``line`` of the chunk."""
         chunk = self.chunk
+        start, end = int(self.bounds[line]), int(self.bounds[line + 1]) - 1
         self.rejects.append(
             Reject(
                 chunk.file,
@@ -137,55 +145,42 @@ def split_rows(chunk: LineChunk, columns: tuple[str, ...]) -> tuple[Rows, list[R
     list of Reject
         Lines with another number, or that are no UTF-8; in the file's order.
     """
-    rows, rejects = _split(chunk, columns, has_empty_lines=False)
-    # Arrow takes an empty line for a row of empty columns: rare, so looked for only then.
-    lengths = [pc.binary_length(rows.raw[name]).to_numpy() for name in columns[:2]]
-    if ((lengths[0] == 0) & (lengths[1] == 0)).any():
-        rows, rejects = _split(chunk, columns, has_empty_lines=True)
-    return rows, rejects
-
-
-def _split(
-    chunk: LineChunk, columns: tuple[str, ...], *, has_empty_lines: bool
-) -> tuple[Rows, list[Reject]]:
     aside = _SetAside(chunk)
-    suspects = _suspect_lines(chunk.data, has_empty_lines=has_empty_lines)
-    good, cut_lines = _without_bad_lines(chunk, suspects, len(columns), aside)
-    stand_in = _stand_in(good) if b"\r" in good else None
-    if stand_in:
-        good = good.replace(b"\r", stand_in)
-    table, wrong_rows = _read_csv(good, columns)
-    if stand_in:
-        table = _with_returns(table, stand_in)
-    line_index = _line_index(chunk.n_lines, cut_lines)
-    if wrong_rows:
-        bounds = _line_bounds(chunk.data)
-        for row, n_columns in wrong_rows:
-            line = int(line_index[row])
-            reason = f"expected {len(columns)} columns, got {n_columns}"
-            aside.add(line, int(bounds[line]), int(bounds[line + 1]) - 1, reason)
-        line_index = np.delete(line_index, [row for row, _ in wrong_rows])
-    byte_offsets = _byte_offsets(chunk, table, line_index, bool(aside.rejects))
+    good, cut_lines = chunk.data, _NO_LINES
+    # The files are ASCII, so anything else is worth a look.
+    if not chunk.data.isascii():
+        good, cut_lines = _without_bad_lines(aside, len(columns))
+    table, wrong_rows = _split(good, columns)
+    # Arrow takes an empty line for a row of empty columns: rare, so looked for only then.
+    lengths = [pc.binary_length(table[name]).to_numpy() for name in columns[:2]]
+    if ((lengths[0] == 0) & (lengths[1] == 0)).any():
+        aside = _SetAside(chunk)
+        good, cut_lines = _without_bad_lines(aside, len(columns))
+        table, wrong_rows = _split(good, columns)
+    line_index = np.delete(np.arange(chunk.n_lines, dtype=np.int64), cut_lines)
+    for row, n_columns in wrong_rows:
+        reason = f"expected {len(columns)} columns, got {n_columns}"
+        aside.add(int(line_index[row]), reason)
+    line_index = np.delete(line_index, [row for row, _ in wrong_rows])
+    byte_offsets = chunk.raw_offset + _starts(aside, table, line_index)
     rejects = sorted(aside.rejects, key=lambda reject: reject.line_number)
     return Rows(chunk.file, table, chunk.first_line + line_index, byte_offsets, table), rejects
 
 
-def _line_bounds(data: bytes) -> npt.NDArray[np.int64]:
-    """Start of every line, and the end of the last: n + 1 values."""
-    newlines = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
-    return np.concatenate(([0], newlines + 1))
+def _split(data: bytes, columns: tuple[str, ...]) -> tuple[pa.Table, list[tuple[int, int]]]:
+    stand_in = _stand_in(data) if b"\r" in data else None
+    if stand_in:
+        data = data.replace(b"\r", stand_in)
+    table, wrong_rows = _read_csv(data, columns)
+    return (_with_returns(table, stand_in) if stand_in else table), wrong_rows
 
 
-def _without_bad_lines(
-    chunk: LineChunk, suspects: npt.NDArray[np.int64], n_columns: int, aside: _SetAside
-) -> tuple[bytes, list[int]]:
-    """Cut out those of the suspect lines that are no UTF-8, or empty; both are rare."""
-    data = chunk.data
-    if not len(suspects):
-        return data, []
-    bounds = _line_bounds(data)
+def _without_bad_lines(aside: _SetAside, n_columns: int) -> tuple[bytes, npt.NDArray[np.int64]]:
+    """Cut out the lines that are no UTF-8, or empty; both are rare."""
+    data, bounds = aside.chunk.data, aside.bounds
     parts, cut_lines, begin = [], [], 0
-    for line in suspects.tolist():
+    suspects = find_suspects(np.frombuffer(data, np.uint8), bounds)
+    for line in np.flatnonzero(suspects).tolist():
         start, end = int(bounds[line]), int(bounds[line + 1])
         reason = None
         if end - start == 1:
@@ -196,25 +191,11 @@ def _without_bad_lines(
             except UnicodeDecodeError as error:
                 reason = f"not UTF-8 at byte {error.start} of the line"
         if reason:
-            aside.add(line, start, end - 1, reason)
+            aside.add(line, reason)
             cut_lines.append(line)
             parts.append(data[begin:start])
             begin = end
-    return b"".join([*parts, data[begin:]]), cut_lines
-
-
-def _suspect_lines(data: bytes, *, has_empty_lines: bool) -> npt.NDArray[np.int64]:
-    """Lines that hold a byte beyond ASCII (the files are ASCII), or are empty."""
-    if data.isascii() and not has_empty_lines:
-        return np.zeros(0, np.int64)
-    is_high = np.frombuffer(data, np.uint8) >= 0x80
-    bounds = _line_bounds(data)
-    high = np.searchsorted(bounds, np.flatnonzero(is_high), side="right") - 1
-    return np.union1d(high, np.flatnonzero(np.diff(bounds) == 1))
-
-
-def _line_index(n_lines: int, cut_lines: list[int]) -> npt.NDArray[np.int64]:
-    return np.delete(np.arange(n_lines, dtype=np.int64), cut_lines)
+    return b"".join([*parts, data[begin:]]), np.array(cut_lines, np.int64)
 
 
 def _read_csv(data: bytes, columns: tuple[str, ...]) -> tuple[pa.Table, list[tuple[int, int]]]:
@@ -259,17 +240,17 @@ def _with_returns(table: pa.Table, stand_in: bytes) -> pa.Table:
     return pa.table(arrays, names=table.column_names).combine_chunks()
 
 
-def _byte_offsets(
-    chunk: LineChunk, table: pa.Table, line_index: npt.NDArray[np.int64], has_gaps: bool
+def _starts(
+    aside: _SetAside, table: pa.Table, line_index: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
-    """Where each row's line starts in the decompressed file."""
-    if has_gaps:
-        return chunk.raw_offset + _line_bounds(chunk.data)[line_index]
+    """Where each row's line starts in the chunk."""
+    if aside.rejects:
+        return aside.bounds[line_index]
     # Without gaps the lengths of the columns say it, without looking at every byte again.
     n_bytes = np.full(len(line_index), table.num_columns, np.int64)  # tabs and the newline
     for column in table.itercolumns():
         n_bytes += pc.binary_length(column).to_numpy()
-    return chunk.raw_offset + np.cumsum(n_bytes) - n_bytes
+    return np.cumsum(n_bytes) - n_bytes
 
 
 def byte_set(characters: str) -> npt.NDArray[np.bool_]:
@@ -289,7 +270,7 @@ def has_only(column: pa.ChunkedArray | pa.Array, allowed: npt.NDArray[np.bool_])
     characters they take the same.
     """
     chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
-    return all(bool(allowed[column_bytes(chunk)[1]].all()) for chunk in chunks if len(chunk))
+    return all(holds_only(column_bytes(chunk)[1], allowed) for chunk in chunks if len(chunk))
 
 
 def parse_ids(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
@@ -302,27 +283,9 @@ def parse_ids(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], npt.NDArr
     bool array, n values
         True where it is one.
     """
-    if not has_only(column, DIGITS):
-        return _parse_ids_one_by_one(column)
-    try:
-        ids = pc.cast(pc.cast(column, pa.string()), pa.int64()).to_numpy()
-    except pa.ArrowInvalid:
-        return _parse_ids_one_by_one(column)
-    n_digits = np.searchsorted(_POWERS_OF_TEN, ids, side="right")
-    # Leading zeros, signs and blanks make the text longer than the number's digits.
-    is_id = (ids >= 1) & (n_digits == pc.binary_length(column).to_numpy())
-    return np.where(is_id, ids, 0), is_id
-
-
-def _parse_ids_one_by_one(
-    column: pa.ChunkedArray,
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """The same where at least one value is no number at all."""
-    is_form = pc.match_substring_regex(column, r"\A[1-9][0-9]{0,18}\z").to_numpy()
-    numbers = pc.if_else(pa.array(is_form), column, pa.scalar(b"0", pa.binary()))
-    wide = pc.cast(pc.cast(numbers, pa.string()), pa.uint64()).to_numpy()
-    is_id = is_form & (wide < 2**63)
-    return np.where(is_id, wide, 0).astype(np.int64), is_id
+    if not len(column):
+        return np.zeros(0, np.int64), np.zeros(0, np.bool_)
+    return read_ids(*column_bytes(column.combine_chunks()))
 
 
 ID_REASON: Final = "photo id is not a number from 1 to 9223372036854775807 written in digits"

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+import numpy as np
+
+from yfcc.metadata.byte_loops import count_newlines
 from yfcc.metadata.bzip2 import BlockPosition, RawBlock
 
 #: Longer lines are no data: the longest reported is 197,990 bytes.
@@ -150,7 +153,8 @@ class _Cutter:
 
     file: str
     chunk_bytes: int
-    parts: list[bytes] = field(default_factory=list)
+    # Views where a part is not a whole block: its bytes are copied once, into the chunk.
+    parts: list[bytes | memoryview] = field(default_factory=list)
     n_bytes: int = 0  # of the parts
     open_parts: list[bytes] = field(default_factory=list)
     open_bytes: int = 0  # of the open line, also those that are no longer kept
@@ -171,7 +175,7 @@ class _Cutter:
         if end:
             if not self.parts:
                 self.restart = self.open_restart if self.open_bytes else position
-            self.parts += [*self.open_parts, raw[:end]]
+            self.parts += [*self.open_parts, memoryview(raw)[:end]]
             self.n_bytes += self.open_bytes + end
             self.open_parts, self.open_bytes = [], 0
         self._keep_open(raw[end:], position)
@@ -199,7 +203,7 @@ class _Cutter:
         if not self.parts:
             return
         data = b"".join(self.parts)
-        n_lines = data.count(b"\n")
+        n_lines = count_newlines(np.frombuffer(data, np.uint8))
         yield LineChunk(self.file, data, n_lines, self.n_lines, self.raw_offset, self.restart)
         self.parts, self.n_bytes = [], 0
         self.n_lines += n_lines

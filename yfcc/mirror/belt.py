@@ -29,6 +29,10 @@ class Belt(Generic[T]):
         self._is_finished = False
         self._is_closed = False
 
+    def __len__(self) -> int:
+        """Pieces that wait."""
+        return len(self._pieces)
+
     def put(self, piece: T) -> bool:
         """Hand a piece over, waiting for a place; False if nobody wants it any more."""
         with self._has_place:

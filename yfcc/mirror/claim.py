@@ -1,5 +1,7 @@
 """Who may work on which shards: one lock file a run, naming what it holds.
 
+This is about directories; for buckets see :mod:`yfcc.mirror.bucket.claim`.
+
 A run claims all of its shards before any traffic and holds them until it ends. Its lock file
 ``ledger/locks/<run_id>.lock`` lists them and is held by ``flock``: the kernel lets go when the
 process dies, however it dies, so a lock never has to be guessed stale. Claims are compared and
@@ -27,14 +29,16 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import orjson
 
 from yfcc.errors import LockedError
+from yfcc.mirror.bucket.claim import BucketClaim
+from yfcc.mirror.bucket.root import BucketMirror
 from yfcc.mirror.disk import target_errors
 from yfcc.mirror.layout import LEDGER, LOCK_SUFFIX, LOCKS, MIRROR_FILE, TMP
-from yfcc.mirror.root import Mirror
+from yfcc.mirror.root import AnyMirror, Mirror
 from yfcc.mirror.shards import format_shards, parse_shards
 from yfcc.mirror.tree import NEW_READABLE_FILE, PRIVATE_FILE_MODE, create_directory, list_names
 
@@ -109,15 +113,19 @@ class Claim:
             os.close(locks_fd)
 
 
+#: What a run holds in a directory or in a bucket.
+AnyClaim: TypeAlias = Claim | BucketClaim
+
+
 @contextmanager
 def claim_shards(
-    mirror: Mirror, shards: frozenset[int], run_id: str, started: str
-) -> Iterator[Claim]:
+    mirror: AnyMirror, shards: frozenset[int], run_id: str, started: str
+) -> Iterator[AnyClaim]:
     """Hold shards for the time of a ``with`` block.
 
     Parameters
     ----------
-    mirror : Mirror
+    mirror : Mirror or BucketMirror
         Whose shards.
     shards : frozenset of int
         All that the run will touch.
@@ -133,8 +141,13 @@ def claim_shards(
     TargetError
         The mirror cannot be written.
     """
-    with target_errors(f"lock shards of {mirror.root}"):
-        claim = _claim(mirror, shards, run_id, started)
+    claim: AnyClaim
+    if isinstance(mirror, BucketMirror):
+        claim = BucketClaim(mirror, shards, run_id, started)
+        claim.take()
+    else:
+        with target_errors(f"lock shards of {mirror.root}"):
+            claim = _claim(mirror, shards, run_id, started)
     try:
         yield claim
     finally:

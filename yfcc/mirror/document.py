@@ -15,7 +15,7 @@ from yfcc.model import Item
 SCHEMA_VERSION: Final = 1
 
 #: What the catalog's part has to bring.
-_FROM_CATALOG: Final = ("attribution", "metadata", "autotags", "exif", "places")
+CATALOG_MEMBERS: Final = ("attribution", "metadata", "autotags", "exif", "places")
 
 
 def build_document(item: Item, record: Record) -> bytes:
@@ -57,12 +57,12 @@ def build_document(item: Item, record: Record) -> bytes:
 def _parse_catalog_part(item: Item) -> dict[str, Any]:
     try:
         known = orjson.loads(item.document)
-        members = {name: known[name] for name in _FROM_CATALOG}
+        members = {name: known[name] for name in CATALOG_MEMBERS}
         members["attribution"] = dict(members["attribution"])
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         raise SourceDamaged(
             f"the catalog's document of item {item.photo_id} is no JSON object with "
-            f"{', '.join(_FROM_CATALOG)} ({error}): build the catalog again with `yfcc metadata`"
+            f"{', '.join(CATALOG_MEMBERS)} ({error}): build the catalog again with `yfcc metadata`"
         ) from error
     return members
 

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from yfcc import __version__
+from yfcc.catalog.connection import Limits
 from yfcc.catalog.reader import Catalog
-from yfcc.catalog.select import Selection
-from yfcc.errors import UsageError
+from yfcc.catalog.select import IdList, Selection
 from yfcc.media.acquire import MediaClient
 from yfcc.media.settings import FetchSettings
+from yfcc.mirror.forecast import Forecast, make_forecast, surely_fits
+from yfcc.mirror.opening import create_any, group_limits, is_in_bucket
 from yfcc.mirror.plan import DownloadPlan, plan_download
-from yfcc.mirror.root import create_mirror
 from yfcc.mirror.run import DownloadJob, RunOptions, run_download
 from yfcc.mirror.selected import SelectedItems
 from yfcc.mirror.stop import StopRequest, stop_on_signals
 from yfcc.mirror.totals import Fingerprint, RunProgress, RunSummary
+
+#: Reading the catalog keeps out of the download's way: a process takes 600 MB in all, and what it
+#: reads is wanted a little at a time.
+READER_LIMITS: Final = Limits("160MB", 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +35,7 @@ class DownloadRequest:
     ----------
     catalog : Path
     mirror : str
-        A directory.
+        A directory or ``s3://bucket/prefix``.
     selection : Selection
     settings : FetchSettings
     shards : frozenset of int, optional
@@ -38,6 +44,12 @@ class DownloadRequest:
         Items under way at a time.
     command : str
         The command line, for the record.
+    force : bool
+        Whether to start although the disk may not hold the selection.
+    ask_again : bool
+        Whether items with a final outcome are asked for once more.
+    grace_s : float
+        Seconds that items under way get to finish once the run is stopped.
     """
 
     catalog: Path
@@ -47,42 +59,49 @@ class DownloadRequest:
     shards: frozenset[int] | None
     n_workers: int
     command: str
-
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """What a download would do.
-
-    Attributes
-    ----------
-    n_selected : int
-    by_license : mapping of str to int
-        Most frequent first; of all shards.
-    n_shards : int
-        Shards with selected items.
-    free_bytes : int
-        On the mirror's disk.
-    """
-
-    n_selected: int
-    by_license: Mapping[str | None, int]
-    n_shards: int
-    free_bytes: int
+    force: bool = False
+    ask_again: bool = False
+    grace_s: float = 10.0
 
 
 def forecast(request: DownloadRequest) -> Forecast:
-    """Count what would be done; nothing is asked for, nothing is written."""
-    with Catalog(request.catalog) as catalog:
-        plan = _plan(request, catalog)
-        by_license = catalog.count_by_license(request.selection)
-    root = _root(request.mirror).absolute()
-    there = next(path for path in (root, *root.parents) if path.exists())
-    free_bytes = shutil.disk_usage(there).free
-    return Forecast(plan.n_selected, by_license, len(plan.counts), free_bytes)
+    """Count what would be done; nothing is asked for, nothing is written to the mirror."""
+    root = _root(request.mirror)
+    with Catalog(request.catalog, READER_LIMITS) as catalog:
+        counts = catalog.count(request.selection)
+        plan = plan_download(counts.by_shard(), request.shards)
+        return make_forecast(catalog, request.selection, counts, plan.shards, root)
+
+
+def plan_selection(
+    request: DownloadRequest, tell_ids: Callable[[IdList], object] = lambda _: None
+) -> DownloadPlan:
+    """Count the work, and make the mirror if there is none.
+
+    Parameters
+    ----------
+    request : DownloadRequest
+    tell_ids : callable, optional
+        As in :func:`download_selection`.
+
+    Raises
+    ------
+    TargetError
+        The disk cannot hold what is still to be fetched.
+    """
+    root = _root(request.mirror)
+    with Catalog(request.catalog, READER_LIMITS) as catalog:
+        plan = _plan(request, catalog, root, tell_ids)
+    create_any(root).close()
+    return plan
 
 
 def download_selection(
-    request: DownloadRequest, report: Callable[[RunProgress], None] | None = None
+    request: DownloadRequest,
+    report: Callable[[RunProgress], None] | None = None,
+    tell_ids: Callable[[IdList], object] = lambda _: None,
+    stop: StopRequest | None = None,
+    plan: DownloadPlan | None = None,
 ) -> RunSummary:
     """Mirror what is selected; what an earlier run did is not done again.
 
@@ -91,44 +110,67 @@ def download_selection(
     request : DownloadRequest
     report : callable, optional
         Gets the progress several times a second.
+    tell_ids : callable, optional
+        Gets what the selection's list of ids holds, if it has one, before anything is fetched.
+    stop : StopRequest, optional
+        Asks for an orderly end; by default signals do.
+    plan : DownloadPlan, optional
+        The work, if it was counted before, by :func:`plan_selection`.
 
     Raises
     ------
+    TargetError
+        The disk cannot hold what is still to be fetched; nothing was asked for.
     YfccError
         As :func:`yfcc.mirror.run.run_download`.
     """
     root = _root(request.mirror)
     with (
-        Catalog(request.catalog) as catalog,
-        stop_on_signals(StopRequest()) as stop,
-        create_mirror(root) as mirror,
+        Catalog(request.catalog, READER_LIMITS) as catalog,
+        nullcontext(stop) if stop else stop_on_signals(StopRequest()) as stopping,
     ):
-        plan = _plan(request, catalog)
+        plan = plan or _plan(request, catalog, root, tell_ids)
         fingerprint = Fingerprint(
             catalog=catalog.fingerprint(),
-            selection_sql=request.selection.sql(),
+            selection_sql=catalog.describe(request.selection),
             sources=tuple(source.value for source in request.settings.sources),
             tool_version=__version__,
             ignore_opt_out=request.settings.ignore_opt_out,
             command=request.command,
         )
-        client = MediaClient(request.settings, stop_event=stop.event)
-        try:
-            source = SelectedItems(catalog, request.selection)
-            job = DownloadJob(mirror, source, plan, client.acquire, fingerprint)
-            return run_download(job, RunOptions(n_workers=request.n_workers), stop, report)
-        finally:
-            client.close()
+        with (
+            create_any(root) as mirror,
+            closing(MediaClient(request.settings, stop_event=stopping.event)) as client,
+            closing(SelectedItems(catalog, request.selection, plan, stopping.event)) as source,
+        ):
+            job = DownloadJob(
+                mirror, source, plan, client.acquire, fingerprint, client.describe_hosts
+            )
+            options = RunOptions(
+                n_workers=request.n_workers,
+                force=request.ask_again,
+                grace_s=request.grace_s,
+                limits=group_limits(root),
+            )
+            return run_download(job, options, stopping, report)
 
 
-def _plan(request: DownloadRequest, catalog: Catalog) -> DownloadPlan:
-    counts = catalog.count_by_shard(request.selection)
-    return plan_download(counts, request.shards)
+def _plan(
+    request: DownloadRequest,
+    catalog: Catalog,
+    root: Path | str,
+    tell_ids: Callable[[IdList], object],
+) -> DownloadPlan:
+    """The work of the run, if the disk can hold what comes of it."""
+    counts = catalog.count(request.selection)
+    plan = plan_download(counts.by_shard(), request.shards)
+    ids = catalog.listed(request.selection)
+    if ids is not None:
+        tell_ids(ids)
+    if not request.force and not surely_fits(counts, plan.shards, root):
+        make_forecast(catalog, request.selection, counts, plan.shards, root).check(request.mirror)
+    return plan
 
 
-def _root(mirror: str) -> Path:
-    if "://" in mirror:
-        raise UsageError(
-            f"--mirror {mirror}: expected a directory; mirrors in a bucket are not there yet."
-        )
-    return Path(mirror)
+def _root(mirror: str) -> Path | str:
+    return mirror if is_in_bucket(mirror) else Path(mirror)

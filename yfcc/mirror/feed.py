@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from yfcc.errors import SourceChanged
-from yfcc.mirror.appending import ShardLedger
 from yfcc.mirror.plan import DownloadPlan, ItemSource
+from yfcc.mirror.shard_ledger import ShardLedger
+from yfcc.mirror.tombstones import LiveTombstones
 from yfcc.mirror.totals import RunTotals
 from yfcc.model import Item, Outcome
 
@@ -43,8 +44,10 @@ class Feeder:
         Opens a shard's ledger.
     totals : RunTotals
         Counts the items that need no work.
+    tombstones : LiveTombstones
+        Say what was removed for good: it goes to the workers, who see to it.
     force : bool
-        Whether items with a final outcome are asked for again; those of removed ones never.
+        Whether items with a final outcome are asked for again; removed ones never are.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Feeder:
         source: ItemSource,
         open_ledger: Callable[[int], ShardLedger],
         totals: RunTotals,
+        tombstones: LiveTombstones,
         *,
         force: bool,
     ) -> None:
@@ -60,6 +64,7 @@ class Feeder:
         self._source = source
         self._open_ledger = open_ledger
         self._totals = totals
+        self._tombstones = tombstones
         self._force = force
 
     def iter_tasks(self) -> Iterator[Task]:
@@ -76,16 +81,19 @@ class Feeder:
             waiting = set(wave)
             opened: dict[int, _OpenShard] = {}
             for batch in self._source.iter_items(wave):
+                self._tombstones.refresh()
                 known: Counter[Outcome] = Counter()
+                by_shard: Counter[int] = Counter()
                 tasks = []
                 for item in batch:
                     shard = self._shard_of(item, waiting, opened)
-                    outcome = self._known_outcome(shard.ledger.outcome_of(item.photo_id))
+                    outcome = self._known_outcome(item, shard.ledger)
                     if outcome is None:
                         tasks.append(Task(item, shard.ledger))
                     else:
                         known[outcome] += 1
-                self._totals.add(known)
+                        by_shard[item.shard] += 1
+                self._totals.add(known, by_shard=by_shard, are_known=True)
                 yield from tasks
             missing = {shard: one.n_missing for shard, one in opened.items()}
             missing |= {shard: self._plan.counts[shard] for shard in waiting}
@@ -106,11 +114,14 @@ class Feeder:
             del opened[number]
         return shard
 
-    def _known_outcome(self, recorded: Outcome | None) -> Outcome | None:
+    def _known_outcome(self, item: Item, ledger: ShardLedger) -> Outcome | None:
         """What an item counts as in this run without any work; None if it needs some."""
-        if recorded is None or recorded is Outcome.FAILED:
+        recorded = ledger.outcome_of(item.photo_id)
+        if recorded is Outcome.FORGOTTEN:
+            return recorded
+        if recorded is None or recorded is Outcome.FAILED or self._force:
             return None
-        if self._force and recorded is not Outcome.FORGOTTEN:
+        if self._tombstones.reason_of(item) is not None:
             return None
         return Outcome.ALREADY_STORED if recorded is Outcome.STORED else recorded
 

@@ -10,6 +10,9 @@
     ledger/locks/<run_id>.lock        shards a living run holds
     tmp/<run_id>/0…f/….part           files that are not whole yet
 
+In a bucket the names are the same, without ``tmp``, and with ``ledger/0a3/00000018.jsonl`` for
+commits that are not put together yet (:mod:`yfcc.mirror.bucket.segments`).
+
 Unfinished files lie in directories of the run, not beside their final names: what a killed run
 left behind is found by listing a few small directories, and no step ever lists ``media``, which
 may hold 200 million names. It is the same file system, so a rename still publishes.

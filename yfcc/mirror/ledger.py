@@ -3,7 +3,7 @@
 A shard's file grows by *commits*. A commit is a number of records, one JSON line each, and then
 one line that seals them::
 
-    {"photo_id":4207153986,"outcome":"stored",…}
+    {"photo_id":4207153986,"outcome":"stored","n_bytes":83120,…}
     {"photo_id":4207153987,"outcome":"gone",…}
     {"commit":{"n":2,"crc32":…,"counts":{"stored":812,"gone":40},"n_bytes":…}}
 
@@ -19,24 +19,34 @@ reports. Their items are simply unknown again, and found on disk or asked for by
 from __future__ import annotations
 
 import os
+import re
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import orjson
 
+from yfcc.mirror.bucket.root import BucketMirror
+from yfcc.mirror.bucket.segments import list_ledger, read_last_line, read_shard_objects
 from yfcc.mirror.disk import target_errors
 from yfcc.mirror.layout import LEDGER, ledger_name, parse_ledger_name
-from yfcc.mirror.root import Mirror
-from yfcc.mirror.tree import list_names, read_file
+from yfcc.mirror.root import AnyMirror
+from yfcc.model import Outcome
 
 _SEAL: Final = b'{"commit":'
 
+#: In JSON no quote of a text stands without a backslash: this matches no text, only members.
+_ID_AND_OUTCOME: Final = re.compile(rb'"photo_id":([0-9]+),"outcome":"([a-z_]+)"')
+_OUTCOMES: Final = {outcome.value.encode(): outcome for outcome in Outcome}
+
 #: Longer than any seal: a file's summary is within its last bytes.
 _TAIL_BYTES: Final = 2048
+
+#: Shards of a mirror in a bucket that are read at a time: some 8 MB each in a whole mirror.
+_N_AHEAD: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +83,44 @@ class Committed:
         Where the last valid commit ends: what follows is torn.
     n_damaged_bytes : int
         Bytes before ``end`` that belong to no valid commit.
+    seal : Seal or None
+        Of the last valid commit.
     """
 
     records: list[bytes]
     end: int
     n_damaged_bytes: int
+    seal: Seal | None = None
 
     def iter_lines(self) -> Iterator[bytes]:
         """The records' lines without newlines, oldest first."""
         for sealed in self.records:
             yield from sealed.split(b"\n")[:-1]
+
+    def read_outcomes(self) -> dict[int, Outcome]:
+        """Latest outcome of every item.
+
+        A run reads all of a shard's records before its first item, and a hundred million of them
+        in the end: they are looked through for two values, three times as fast as JSON is parsed.
+        """
+        outcomes: dict[int, Outcome] = {}
+        for sealed in self.records:
+            found = _ID_AND_OUTCOME.findall(sealed)
+            if len(found) != sealed.count(b"\n"):  # written in another form than ours
+                lines = map(orjson.loads, sealed.split(b"\n")[:-1])
+                found = [(line["photo_id"], line["outcome"].encode()) for line in lines]
+            for photo_id, outcome in found:
+                outcomes[int(photo_id)] = _OUTCOMES[outcome]
+        return outcomes
+
+    def read_sizes(self) -> dict[int, int]:
+        """Bytes of every item whose latest outcome is ``stored``."""
+        sizes: dict[int, int] = {}
+        for found in map(orjson.loads, self.iter_lines()):
+            sizes.pop(found["photo_id"], None)
+            if found["outcome"] == Outcome.STORED:
+                sizes[found["photo_id"]] = found.get("n_bytes") or 0
+        return sizes
 
 
 def encode_seal(seal: Seal) -> bytes:
@@ -102,6 +140,7 @@ def decode_seal(line: bytes) -> Seal | None:
 def find_committed(content: bytes) -> Committed:
     """The records that count in a shard's file."""
     records: list[bytes] = []
+    last: Seal | None = None
     start = end = n_valid_bytes = 0
     while (sealed_end := _find_seal(content, start)) >= 0:
         newline = content.find(b"\n", sealed_end)
@@ -111,17 +150,18 @@ def find_committed(content: bytes) -> Committed:
         seal = decode_seal(content[sealed_end:newline])
         if seal and seal.n == sealed.count(b"\n") and seal.crc32 == zlib.crc32(sealed):
             records.append(sealed)
+            last = seal
             end = newline + 1
             n_valid_bytes += end - start
         start = newline + 1
-    return Committed(records, end, end - n_valid_bytes)
+    return Committed(records, end, end - n_valid_bytes, last)
 
 
 def seal_lines(lines: bytes) -> bytes:
     """One commit that holds all of a shard's records, given as lines, oldest first."""
     latest = {found["photo_id"]: found for found in map(orjson.loads, lines.split(b"\n")[:-1])}
     counts = Counter(str(found["outcome"]) for found in latest.values())
-    n_bytes = sum(found["n_bytes"] or 0 for found in latest.values())
+    n_bytes = sum(found.get("n_bytes") or 0 for found in latest.values())
     return lines + encode_seal(Seal(lines.count(b"\n"), zlib.crc32(lines), counts, n_bytes))
 
 
@@ -133,29 +173,54 @@ def _find_seal(content: bytes, start: int) -> int:
     return before + 1 if before >= 0 else -1
 
 
-def read_shard(mirror: Mirror, shard: int) -> bytes:
-    """Content of a shard's file; empty if there is none.
+def read_shard(mirror: AnyMirror, shard: int) -> bytes:
+    """All that a shard's ledger holds, oldest first; empty if there is nothing.
 
     Raises
     ------
     TargetError
         It cannot be read.
     """
-    with target_errors(f"read {mirror.name(LEDGER, ledger_name(shard))}"):
-        ledger_fd = mirror.open_directory(LEDGER)
-        try:
-            with suppress(FileNotFoundError):
-                return read_file(mirror.disk, ledger_fd, ledger_name(shard))
-            return b""
-        finally:
-            os.close(ledger_fd)
+    if isinstance(mirror, BucketMirror):
+        return read_shard_objects(mirror.objects, shard).content
+    return mirror.read(LEDGER, ledger_name(shard)) or b""
 
 
-def read_last_seal(mirror: Mirror, shard: int) -> Seal | None:
-    """The summary at the end of a shard's file; None if nothing was committed.
+def iter_shards(mirror: AnyMirror, shards: Iterable[int]) -> Iterator[bytes]:
+    """What :func:`read_shard` gives for each shard, those in a bucket read ahead."""
+    if isinstance(mirror, BucketMirror):
+        yield from mirror.map_ahead(partial(read_shard, mirror), shards, _N_AHEAD)
+    else:
+        yield from map(partial(read_shard, mirror), shards)
+
+
+def read_last_seals(mirror: AnyMirror) -> dict[int, Seal]:
+    """The summary of every shard in which anything was committed, by shard, ascending.
+
+    One small read a shard, in a bucket many at a time.
+    """
+    if not isinstance(mirror, BucketMirror):
+        seals = {shard: read_last_seal(mirror, shard) for shard in list_shards(mirror)}
+        return {shard: seal for shard, seal in seals.items() if seal is not None}
+    found = list_ledger(mirror.objects)
+    objects = mirror.objects
+    lines = mirror.map_ahead(lambda each: read_last_line(objects, each.shard, each), found.values())
+    told = {}
+    for shard, line in zip(found, lines, strict=True):
+        seal = decode_seal(line) or _last_valid_seal(read_shard(mirror, shard))
+        if seal is not None:
+            told[shard] = seal
+    return told
+
+
+def read_last_seal(mirror: AnyMirror, shard: int) -> Seal | None:
+    """The summary at the end of a shard's ledger; None if nothing was committed.
 
     One small read, unless the end is torn. The records are taken at their word.
     """
+    if isinstance(mirror, BucketMirror):
+        line = read_last_line(mirror.objects, shard)
+        return decode_seal(line) or _last_valid_seal(read_shard(mirror, shard))
     with target_errors(f"read {mirror.name(LEDGER, ledger_name(shard))}"):
         ledger_fd = mirror.open_directory(LEDGER)
         try:
@@ -180,13 +245,9 @@ def _last_valid_seal(content: bytes) -> Seal | None:
     return decode_seal(content[content.rfind(b"\n", 0, end - 1) + 1 : end]) if end else None
 
 
-def list_shards(mirror: Mirror) -> list[int]:
-    """Shards that have a ledger file, ascending."""
-    with target_errors(f"read {mirror.name(LEDGER)}"):
-        ledger_fd = mirror.open_directory(LEDGER)
-        try:
-            names = list_names(ledger_fd)
-        finally:
-            os.close(ledger_fd)
-    shards = (parse_ledger_name(name) for name in names)
+def list_shards(mirror: AnyMirror) -> list[int]:
+    """Shards that have a ledger, ascending."""
+    if isinstance(mirror, BucketMirror):
+        return list(list_ledger(mirror.objects))
+    shards = (parse_ledger_name(name) for name in mirror.list_names(LEDGER))
     return sorted(shard for shard in shards if shard is not None)

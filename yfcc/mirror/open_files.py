@@ -6,19 +6,19 @@ import resource
 from typing import Final
 
 from yfcc.errors import TargetError
-from yfcc.mirror.committer import N_SLOTS
+from yfcc.mirror.committer import N_COMMITTERS
 
 #: An item under way: its connection, its large part, and a directory.
 _FILES_A_WORKER: Final = 3
-#: An item of a group: media, JSON, and its directory.
-_FILES_A_RECORD: Final = 3
+#: An item of a group: media, JSON, its directory and that one's parent; later its ledger.
+_FILES_A_RECORD: Final = 4
 #: The catalog, the lock, the terminal, the interpreter.
 _OTHER_FILES: Final = 64
 
 
 def count_open_files(n_workers: int, n_records: int) -> int:
     """Files that a run may have open at once."""
-    return n_workers * _FILES_A_WORKER + N_SLOTS * n_records * _FILES_A_RECORD + _OTHER_FILES
+    return n_workers * _FILES_A_WORKER + N_COMMITTERS * n_records * _FILES_A_RECORD + _OTHER_FILES
 
 
 def ensure_open_files(n_workers: int, n_records: int) -> None:

@@ -9,8 +9,12 @@ from typing import Final, Protocol
 from yfcc.mirror.shards import format_shards
 from yfcc.model import Item
 
-#: Selected items asked of the source at a time: bounds what it holds in memory.
-ITEMS_A_WAVE: Final = 50_000
+#: Selected items asked of the source at a time. Each wave costs a scan of the catalog, whatever
+#: its size, and waits on disk in the order of shards: about 700 bytes an item.
+ITEMS_A_WAVE: Final = 4_000_000
+#: The first one is smaller: it is read in several slices while the workers wait, and the ledgers
+#: of all its shards are open until the last of them.
+ITEMS_OF_FIRST_WAVE: Final = 200_000
 
 
 class ItemSource(Protocol):
@@ -24,7 +28,13 @@ class ItemSource(Protocol):
 
         Best ordered by shard and within it by the first six digits of the id: then few shards
         are open at a time, and a directory's files are made durable together. Any order works.
-        Called once for each wave, from one thread, which is not the caller's of the run.
+        Called once for each wave, in the plan's order, from one thread, which is not the
+        caller's of the run.
+
+        Raises
+        ------
+        CancelledError
+            The run is to stop; it ends without complaint.
         """
 
 
@@ -72,7 +82,8 @@ def plan_download(
     shards : frozenset of int, optional
         Only these.
     items_a_wave : int
-        A wave has at most as many selected items, or one shard.
+        A wave has at most as many selected items, or one shard; the first at most
+        ``ITEMS_OF_FIRST_WAVE``.
     """
     chosen = {
         shard: counts[shard]
@@ -83,7 +94,8 @@ def plan_download(
     wave: list[int] = []
     n_items = 0
     for shard, n_selected in chosen.items():
-        if wave and n_items + n_selected > items_a_wave:
+        limit = items_a_wave if waves else min(items_a_wave, ITEMS_OF_FIRST_WAVE)
+        if wave and n_items + n_selected > limit:
             waves.append(tuple(wave))
             wave, n_items = [], 0
         wave.append(shard)

@@ -1,14 +1,19 @@
-"""One line of the ledger: what became of an item, and when, and by which run."""
+"""One line of the ledger: what became of an item, and when, and by which run.
+
+A hundred million lines are to be kept and read: what is unknown, empty or follows from the id is
+left out of them. The shard follows from the id, and of the path only the extension does not.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
-from yfcc.model import Outcome
+from yfcc.mirror.layout import extension_in, media_path
+from yfcc.model import Outcome, shard_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +79,27 @@ class Record:
     rights: Mapping[str, str] = field(default_factory=dict)
 
 
-_FIELDS: Final = frozenset(each.name for each in fields(Record))
+_FIELDS: Final = tuple(each.name for each in fields(Record))
+_OPTIONAL: Final = _FIELDS[2:]
 
 
 def encode_record(record: Record) -> bytes:
-    """The record as one line of JSON, with its newline."""
-    return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+    """The record as one line of JSON, with its newline; nulls are left out."""
+    line: dict[str, Any] = {"photo_id": record.photo_id, "outcome": record.outcome}
+    for name in _OPTIONAL:
+        value = getattr(record, name)
+        if value is not None:
+            line[name] = value
+    if record.path is not None:
+        extension = extension_in(record.path, record.photo_id)
+        if extension is not None:
+            line["extension"] = extension
+            del line["path"]
+    if not record.rights:
+        del line["rights"]
+    if record.shard == shard_of(record.photo_id):
+        del line["shard"]
+    return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def decode_record(line: bytes) -> Record:
@@ -93,9 +113,17 @@ def decode_record(line: bytes) -> Record:
     found = orjson.loads(line)
     if not isinstance(found, dict):
         raise ValueError(f"a record is a JSON object, got {line[:40]!r}")  # noqa: TRY004
-    values = {name: value for name, value in found.items() if name in _FIELDS}
+    values: dict[str, Any] = {name: found.get(name) for name in _FIELDS}
     try:
-        values["outcome"] = Outcome(values["outcome"])
+        values["outcome"] = Outcome(found["outcome"])
+        photo_id = found["photo_id"]
+        if "shard" not in found:
+            values["shard"] = shard_of(photo_id)
+        if "extension" in found:
+            values["path"] = media_path(photo_id, found["extension"])
+        values["rights"] = found.get("rights", {})
+        values["fetched_at"] = found["fetched_at"]
+        values["run_id"] = found["run_id"]
         return Record(**values)
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a whole record: {error}") from error

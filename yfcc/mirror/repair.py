@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 
-from yfcc.mirror.appending import ShardLedger
-from yfcc.mirror.claim import Claim, claim_shards
+from yfcc.mirror.bucket.ledger_parts import keep_sealed_commits
+from yfcc.mirror.bucket.root import BucketMirror
+from yfcc.mirror.check_child import CheckOptions, OwnChecker
+from yfcc.mirror.claim import AnyClaim, claim_shards
 from yfcc.mirror.clock import Clock, SystemClock, format_utc
 from yfcc.mirror.disk import target_errors
+from yfcc.mirror.findings import Damage, Problem, VerifySummary
 from yfcc.mirror.layout import LEDGER, TMP, document_name, extension_in, ledger_name, media_name
 from yfcc.mirror.ledger import find_committed, read_shard, seal_lines
+from yfcc.mirror.opening import open_ledger, open_store
 from yfcc.mirror.record import Record
-from yfcc.mirror.root import Mirror
+from yfcc.mirror.root import AnyMirror
 from yfcc.mirror.run import make_run_id
-from yfcc.mirror.store import LocalStore
 from yfcc.mirror.tree import replace_file
-from yfcc.mirror.verify import Damage, Problem, VerifySummary, check_stored, verify_mirror
+from yfcc.mirror.verify import VerifyOptions, verify_mirror
 from yfcc.model import Outcome
 
 
 def repair_mirror(
-    mirror: Mirror,
-    shards: Iterable[int] | None = None,
-    n_workers: int = 2,
+    mirror: AnyMirror,
+    options: VerifyOptions | None = None,
     report: Callable[[VerifySummary], None] | None = None,
     clock: Clock | None = None,
 ) -> VerifySummary:
@@ -33,11 +35,11 @@ def repair_mirror(
 
     A damaged item gets a record ``failed`` that says why, then its files are removed. A ledger
     file keeps its sealed commits only; items that lose their records that way are found on disk
-    by the next download.
+    by the next download. Extra files are nobody's to remove: they stay.
 
     Parameters
     ----------
-    mirror, shards, n_workers, report
+    mirror, options, report
         As for :func:`~yfcc.mirror.verify.verify_mirror`.
     clock : Clock, optional
         The time.
@@ -45,38 +47,47 @@ def repair_mirror(
     Raises
     ------
     LockedError
-        A run is writing to a damaged shard.
+        A run is writing to a damaged shard, or another verification is under way.
     TargetError
         The disk cannot be read or written.
     """
-    summary = verify_mirror(mirror, shards, n_workers, report)
+    options = options or VerifyOptions()
+    summary = verify_mirror(mirror, options, report)
     by_shard: dict[int, list[Damage]] = defaultdict(list)
     for damage in summary.damages:
-        by_shard[damage.shard].append(damage)
+        if damage.problem is not Problem.EXTRA:
+            by_shard[damage.shard].append(damage)
     if not by_shard:
         return summary
     clock = clock or SystemClock()
     now = format_utc(clock.now_utc())
     run_id = make_run_id(clock.now_utc())
-    with claim_shards(mirror, frozenset(by_shard), run_id, now) as claim:
-        for shard, damages in sorted(by_shard.items()):
-            summary.n_repaired += _repair_shard(mirror, claim, shard, damages, now)
+    checker = OwnChecker(mirror, CheckOptions(options.deep))
+    try:
+        with claim_shards(mirror, frozenset(by_shard), run_id, now) as claim:
+            for _, damages in sorted(by_shard.items()):
+                summary.n_repaired += _repair_shard(mirror, claim, checker, damages, now)
+    finally:
+        checker.close()
     return summary
 
 
-def _repair_shard(mirror: Mirror, claim: Claim, shard: int, damages: list[Damage], now: str) -> int:
+def _repair_shard(
+    mirror: AnyMirror, claim: AnyClaim, checker: OwnChecker, damages: list[Damage], now: str
+) -> int:
     """Take back a shard's damaged items; how many there were."""
+    shard = damages[0].shard
     if any(damage.problem is Problem.LEDGER_DAMAGED for damage in damages):
         _keep_sealed_commits(mirror, claim, shard)
-    store = LocalStore(mirror, claim.run_id)
-    ledger = ShardLedger(mirror, shard, claim.check)
+    store = open_store(mirror, claim.run_id)
+    ledger = open_ledger(mirror, shard, claim.check)
     # Looked at once more: a run may have fetched it anew before the shard was held.
     confirmed = [
         damage
         for found in damages
         if found.record is not None
         and ledger.outcome_of(found.record.photo_id) is Outcome.STORED
-        and (damage := check_stored(store, found.record)) is not None
+        and (damage := checker.check_item(found.record)) is not None
     ]
     taken_back = [_take_back(damage, claim.run_id, now) for damage in confirmed]
     if taken_back:
@@ -109,8 +120,12 @@ def _names(record: Record) -> tuple[str, ...]:
     return (document,) if extension is None else (media_name(record.photo_id, extension), document)
 
 
-def _keep_sealed_commits(mirror: Mirror, claim: Claim, shard: int) -> None:
+def _keep_sealed_commits(mirror: AnyMirror, claim: AnyClaim, shard: int) -> None:
     """Write a shard's file anew, as one commit, without the bytes that no seal covers."""
+    if isinstance(mirror, BucketMirror):
+        claim.check()
+        keep_sealed_commits(mirror, shard)
+        return
     content = seal_lines(b"".join(find_committed(read_shard(mirror, shard)).records))
     claim.check()
     with target_errors(f"write {mirror.name(LEDGER, ledger_name(shard))}"):

@@ -8,11 +8,12 @@ import secrets
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, TypeAlias
 
 import orjson
 
 from yfcc.errors import TargetError, UsageError
+from yfcc.mirror.bucket.root import BucketMirror
 from yfcc.mirror.clock import Clock, SystemClock, format_utc
 from yfcc.mirror.disk import Disk, target_errors
 from yfcc.mirror.layout import (
@@ -27,6 +28,7 @@ from yfcc.mirror.layout import (
 from yfcc.mirror.tree import (
     PUBLIC_FILE_MODE,
     create_directory,
+    list_names,
     open_directory,
     read_file,
     write_durably,
@@ -80,6 +82,31 @@ class Mirror:
         """Path of something in the mirror, for messages."""
         return str(self.root.joinpath(*parts))
 
+    def read(self, *parts: str) -> bytes | None:
+        """Content of a file; None if there is none."""
+        with target_errors(f"read {self.name(*parts)}"):
+            try:
+                fd = self.open_directory(*parts[:-1])
+                try:
+                    return read_file(self.disk, fd, parts[-1])
+                finally:
+                    os.close(fd)
+            except FileNotFoundError:
+                return None
+
+    def list_names(self, *parts: str) -> list[str]:
+        """Names in a directory, in no order."""
+        with target_errors(f"read {self.name(*parts)}"):
+            fd = self.open_directory(*parts)
+            try:
+                return list_names(fd)
+            finally:
+                os.close(fd)
+
+
+#: A mirror in a directory or in a bucket.
+AnyMirror: TypeAlias = Mirror | BucketMirror
+
 
 def open_mirror(root: Path, disk: Disk | None = None) -> Mirror:
     """Open a mirror that exists; nothing is written.
@@ -108,7 +135,7 @@ def open_mirror(root: Path, disk: Disk | None = None) -> Mirror:
                 raise UsageError(
                     f"{root} is no mirror: it has no {MIRROR_FILE}; make one with `yfcc download`"
                 ) from error
-        _check_format(root, content)
+        check_format(str(root), mirror.name(MIRROR_FILE), content)
         on_error.pop_all()
     return mirror
 
@@ -139,11 +166,7 @@ def _make_root(root: Path, disk: Disk, clock: Clock) -> None:
     try:
         for parts in ((MEDIA,), (LEDGER,), (LEDGER, RUNS), (LEDGER, LOCKS), (TMP,)):
             create_directory(disk, fd, parts)
-        content = orjson.dumps(
-            {"format": FORMAT, "n_shards": N_SHARDS, "created": format_utc(clock.now_utc())},
-            option=orjson.OPT_APPEND_NEWLINE,
-        )
-        _write_once(disk, fd, content)
+        _write_once(disk, fd, describe_mirror(clock))
     finally:
         os.close(fd)
 
@@ -178,12 +201,34 @@ def _sync_path(path: Path, disk: Disk) -> None:
         os.close(fd)
 
 
-def _check_format(root: Path, content: bytes) -> None:
+def describe_mirror(clock: Clock) -> bytes:
+    """Content of a new mirror's ``mirror.json``."""
+    return orjson.dumps(
+        {"format": FORMAT, "n_shards": N_SHARDS, "created": format_utc(clock.now_utc())},
+        option=orjson.OPT_APPEND_NEWLINE,
+    )
+
+
+def check_format(root: str, name: str, content: bytes) -> None:
+    """Make sure that a mirror is one that this version reads.
+
+    Parameters
+    ----------
+    root, name : str
+        Of the mirror and of its ``mirror.json``, for messages.
+    content : bytes
+        Of the latter.
+
+    Raises
+    ------
+    UsageError
+        It is not.
+    """
     try:
         described = orjson.loads(content)
     except orjson.JSONDecodeError as error:
         raise UsageError(
-            f"{root / MIRROR_FILE} is damaged (no JSON, {len(content)} bytes); put back a copy of "
+            f"{name} is damaged (no JSON, {len(content)} bytes); put back a copy of "
             f'it, or write {{"format":{FORMAT},"n_shards":{N_SHARDS}}}'
         ) from error
     found = (

@@ -5,27 +5,32 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
 from yfcc.errors import LockedError, TargetError, YfccError
+from yfcc.media.courtesy import HostNote
 from yfcc.mirror.acquire import Acquire
-from yfcc.mirror.appending import ShardLedger
 from yfcc.mirror.belt import Belt
-from yfcc.mirror.claim import Claim, claim_shards
+from yfcc.mirror.claim import AnyClaim, claim_shards
 from yfcc.mirror.clock import Clock, SystemClock, format_utc
 from yfcc.mirror.committer import Committer, GroupLimits
 from yfcc.mirror.feed import Feeder, Task
+from yfcc.mirror.forget import finish_removals
+from yfcc.mirror.hiring import Hiring, WorkClock
 from yfcc.mirror.open_files import ensure_open_files
+from yfcc.mirror.opening import open_ledger, open_store
 from yfcc.mirror.plan import DownloadPlan, ItemSource
-from yfcc.mirror.root import Mirror
+from yfcc.mirror.root import AnyMirror
 from yfcc.mirror.run_file import write_run
+from yfcc.mirror.samples import Sampler
+from yfcc.mirror.shard_ledger import ShardLedger
 from yfcc.mirror.space import SpaceGuard
 from yfcc.mirror.stop import StopRequest
-from yfcc.mirror.store import LocalStore
+from yfcc.mirror.tombstones import LiveTombstones
 from yfcc.mirror.totals import (
     Fingerprint,
     RunEnd,
@@ -46,7 +51,7 @@ class DownloadJob:
 
     Attributes
     ----------
-    mirror : Mirror
+    mirror : Mirror or BucketMirror
         Where to.
     source : ItemSource
         Which items.
@@ -56,13 +61,16 @@ class DownloadJob:
         Fetches and checks one item.
     fingerprint : Fingerprint
         What was asked, for the record.
+    describe_hosts : callable
+        What holds requests back just now.
     """
 
-    mirror: Mirror
+    mirror: AnyMirror
     source: ItemSource
     plan: DownloadPlan
     acquire: Acquire
     fingerprint: Fingerprint
+    describe_hosts: Callable[[], tuple[HostNote, ...]] = tuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +148,7 @@ def run_download(
     options = options or RunOptions()
     now = options.clock.now_utc()
     run_id = make_run_id(now)
+    finish_removals(job.mirror, options.clock)
     with claim_shards(job.mirror, job.plan.shards, run_id, format_utc(now)) as claim:
         run = _Run(job, options, stop or StopRequest(), claim, format_utc(now))
         return run.carry_out(report or _ignore)
@@ -153,7 +162,12 @@ class _Run:
     """The parts of a run, put together."""
 
     def __init__(
-        self, job: DownloadJob, options: RunOptions, stop: StopRequest, claim: Claim, started: str
+        self,
+        job: DownloadJob,
+        options: RunOptions,
+        stop: StopRequest,
+        claim: AnyClaim,
+        started: str,
     ) -> None:
         self._job = job
         self._options = options
@@ -164,11 +178,15 @@ class _Run:
         self._started = started
         self._error: BaseException | None = None
         self._error_lock = threading.Lock()
-        self._totals = RunTotals(job.plan.n_selected)
+        self._totals = RunTotals(job.plan.n_selected, job.plan.counts)
+        self._sampler = Sampler(job.mirror, claim.run_id)
         self._belt: Belt[Task] = Belt(2 * options.n_workers)
-        store = LocalStore(job.mirror, claim.run_id)
+        store = open_store(job.mirror, claim.run_id)
         self._store = store
-        self._committer = Committer(store, self._totals, claim.check, options.limits, options.clock)
+        work_clock = WorkClock()
+        self._committer = Committer(
+            store, self._totals, claim.check, options.limits, options.clock, work_clock
+        )
         self._bench = Bench(
             run_id=claim.run_id,
             belt=self._belt,
@@ -177,7 +195,9 @@ class _Run:
             committer=self._committer,
             space=SpaceGuard(store, options.min_free_bytes),
             totals=self._totals,
+            tombstones=LiveTombstones(job.mirror),
             clock=options.clock,
+            work_clock=work_clock,
         )
 
     def carry_out(self, report: Callable[[RunProgress], None]) -> RunSummary:
@@ -185,20 +205,30 @@ class _Run:
         self._prepare()
         n_threads = self._options.n_workers + 1
         executor = ThreadPoolExecutor(n_threads, thread_name_prefix="yfcc-download")
-        futures = [executor.submit(self._feed)]
+        futures: list[Future[None]] = []
+
+        def start(job: Callable[[], None]) -> None:
+            futures.append(executor.submit(job))
+            futures[-1].add_done_callback(self._note_failure)
+
         try:
-            for _ in range(self._options.n_workers):
-                futures.append(executor.submit(work, self._bench, self._stop.event.is_set))
-            for future in futures:
-                future.add_done_callback(self._note_failure)
-            self._watch(futures, report)
+            self._committer.start()
+            start(self._feed)
+            cpu_s = self._bench.work_clock.total_s
+            hiring = Hiring(lambda: start(self._work), self._options.n_workers, cpu_s)
+            self._watch(futures, hiring, report)
         except KeyboardInterrupt:
             self._stop.ask()
         except YfccError as error:
             self._fail(error)
         finally:
             n_dropped = self._wind_down(executor, futures)
-        report(self._totals.snapshot(self._elapsed_s()))
+        progress = self._progress()
+        try:
+            self._sampler.finish(progress)
+        except YfccError as error:
+            self._fail(error)
+        report(progress)
         return self._conclude(n_dropped)
 
     def _prepare(self) -> None:
@@ -214,23 +244,36 @@ class _Run:
             self._job.source,
             self._open_ledger,
             self._totals,
+            self._bench.tombstones,
             force=self._options.force,
         )
-        for task in feeder.iter_tasks():
-            if not self._belt.put(task):
-                return
-        self._belt.finish()
+        with suppress(CancelledError):  # the source was told to stop, as everybody was
+            for task in feeder.iter_tasks():
+                if not self._belt.put(task):
+                    return
+            self._belt.finish()
 
     def _open_ledger(self, shard: int) -> ShardLedger:
-        return ShardLedger(self._job.mirror, shard, self._claim.check)
+        return open_ledger(self._job.mirror, shard, self._claim.check)
 
-    def _watch(self, futures: list[Future[None]], report: Callable[[RunProgress], None]) -> None:
+    def _work(self) -> None:
+        work(self._bench, self._stop.event.is_set)
+
+    def _watch(
+        self,
+        futures: list[Future[None]],
+        hiring: Hiring,
+        report: Callable[[RunProgress], None],
+    ) -> None:
         """Wait for the end, and see to what grows old meanwhile."""
         while not self._stop.event.is_set():
             _, pending = wait(futures, timeout=_TICK_S, return_when=FIRST_EXCEPTION)
-            report(self._totals.snapshot(self._elapsed_s()))
+            progress = self._progress()
+            self._sampler.look(progress)
+            report(progress)
             if not pending or self._stop.is_asked:
                 return
+            hiring.look(has_work=len(self._belt) > 0)
             self._committer.commit_aged()
             if self._options.clock.monotonic() - self._saved_s >= self._options.save_every_s:
                 self._saved_s = self._options.clock.monotonic()
@@ -305,7 +348,9 @@ class _Run:
             n_adopted=progress.n_adopted,
             exit_code=None if end is RunEnd.RUNNING else code,
             error=None if self._error is None else str(self._error),
+            errors=self._totals.count_errors(),
         )
 
-    def _elapsed_s(self) -> float:
-        return self._options.clock.monotonic() - self._began_s
+    def _progress(self) -> RunProgress:
+        elapsed_s = self._options.clock.monotonic() - self._began_s
+        return replace(self._totals.snapshot(elapsed_s), hosts=self._job.describe_hosts())

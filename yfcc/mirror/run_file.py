@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
-from typing import Final
+from collections.abc import Iterator
+from dataclasses import fields
+from itertools import groupby
+from typing import Any, Final
 
 import orjson
 
+from yfcc.errors import TargetError, UsageError
+from yfcc.mirror.bucket.root import BucketMirror
 from yfcc.mirror.disk import target_errors
 from yfcc.mirror.layout import LEDGER, RUNS, TMP
-from yfcc.mirror.root import Mirror
+from yfcc.mirror.root import AnyMirror
 from yfcc.mirror.totals import Fingerprint, RunEnd, RunSummary
-from yfcc.mirror.tree import list_names, read_file, replace_file
+from yfcc.mirror.tree import replace_file
 
 _SUFFIX: Final = ".json"
+_FIELDS: Final = frozenset(each.name for each in fields(RunSummary))
+_ASKED: Final = frozenset(each.name for each in fields(Fingerprint))
 
 
-def write_run(mirror: Mirror, summary: RunSummary) -> None:
+def write_run(mirror: AnyMirror, summary: RunSummary) -> None:
     """Write a run's file in place of the one before, durably.
 
     Raises
@@ -25,10 +31,22 @@ def write_run(mirror: Mirror, summary: RunSummary) -> None:
     TargetError
         The mirror cannot be written.
     """
-    name = summary.run_id + _SUFFIX
-    content = orjson.dumps(summary, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    write_run_file(mirror, summary.run_id, summary.run_id + _SUFFIX, encode_run(summary))
+
+
+def write_run_file(mirror: AnyMirror, run_id: str, name: str, content: bytes) -> None:
+    """Write one of a living run's files below ``ledger/runs``, in place of what had the name.
+
+    Raises
+    ------
+    TargetError
+        The mirror cannot be written.
+    """
+    if isinstance(mirror, BucketMirror):
+        mirror.objects.put(f"{LEDGER}/{RUNS}/{name}", content)
+        return
     with target_errors(f"write {mirror.name(LEDGER, RUNS, name)}"):
-        tmp_fd = mirror.open_directory(TMP, summary.run_id)
+        tmp_fd = mirror.open_directory(TMP, run_id)
         try:
             runs_fd = mirror.open_directory(LEDGER, RUNS, create=True)
             try:
@@ -39,20 +57,74 @@ def write_run(mirror: Mirror, summary: RunSummary) -> None:
             os.close(tmp_fd)
 
 
-def read_last_run(mirror: Mirror) -> RunSummary | None:
+def list_runs(mirror: AnyMirror) -> list[str]:
+    """Ids of the runs that wrote to a mirror, by the second in which they began."""
+    names = mirror.list_names(LEDGER, RUNS)
+    return sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX))
+
+
+def read_run(mirror: AnyMirror, run_id: str) -> RunSummary:
+    """What a run was asked, and what came of it.
+
+    Raises
+    ------
+    UsageError
+        There was no such run.
+    TargetError
+        Its file cannot be read, or is damaged.
+    """
+    known = list_runs(mirror)
+    if run_id not in known:
+        latest = ", ".join(known[-5:]) or "none"
+        raise UsageError(f"no run {run_id} in {mirror.root}; the latest there are: {latest}")
+    name = mirror.name(LEDGER, RUNS, run_id + _SUFFIX)
+    content = mirror.read(LEDGER, RUNS, run_id + _SUFFIX) or b""
+    try:
+        return decode_run(content)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TargetError(
+            f"{name} is damaged: expected a run's record, got {len(content)} bytes of something "
+            f"else ({error}); move the file away, no item depends on it"
+        ) from error
+
+
+def iter_runs(mirror: AnyMirror) -> Iterator[RunSummary]:
+    """All runs, the earliest first."""
+    for _, run_ids in groupby(list_runs(mirror), _second_of):
+        runs = [read_run(mirror, run_id) for run_id in run_ids]
+        yield from sorted(runs, key=lambda run: (run.started, run.run_id))
+
+
+def _second_of(run_id: str) -> str:
+    return run_id.partition("-")[0]
+
+
+def read_last_run(mirror: AnyMirror) -> RunSummary | None:
     """What came of the run that began last; None if there was none."""
-    with target_errors(f"read {mirror.name(LEDGER, RUNS)}"):
-        runs_fd = mirror.open_directory(LEDGER, RUNS)
-        try:
-            names = sorted(name for name in list_names(runs_fd) if name.endswith(_SUFFIX))
-            return decode_run(read_file(mirror.disk, runs_fd, names[-1])) if names else None
-        finally:
-            os.close(runs_fd)
+    run_ids = list_runs(mirror)
+    latest = [each for each in run_ids if _second_of(each) == _second_of(run_ids[-1])]
+    runs = [read_run(mirror, run_id) for run_id in latest]
+    return max(runs, key=lambda run: (run.started, run.run_id), default=None)
+
+
+def encode_run(summary: RunSummary) -> bytes:
+    """The content of a run's file."""
+    return orjson.dumps(summary, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
 def decode_run(content: bytes) -> RunSummary:
-    """The summary in a run's file."""
-    found = orjson.loads(content)
-    asked = found.pop("fingerprint")
-    fingerprint = replace(Fingerprint(**asked), sources=tuple(asked["sources"]))
+    """The summary in a run's file; fields that a later version may have added are left out.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError, AttributeError
+        It is none.
+    """
+    found = _known(orjson.loads(content), _FIELDS)
+    asked = _known(found["fingerprint"], _ASKED)
+    fingerprint = Fingerprint(**{**asked, "sources": tuple(asked["sources"])})
     return RunSummary(**{**found, "fingerprint": fingerprint, "end": RunEnd(found["end"])})
+
+
+def _known(found: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    return {name: value for name, value in found.items() if name in names}

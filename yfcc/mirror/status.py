@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from yfcc.mirror.ledger import list_shards, read_last_seal
-from yfcc.mirror.root import Mirror
+from yfcc.mirror.ledger import read_last_seals
+from yfcc.mirror.root import AnyMirror
 from yfcc.mirror.run_file import read_last_run
 from yfcc.mirror.totals import RunSummary
 
@@ -39,7 +39,7 @@ class MirrorStatus:
         return sum(self.outcomes.values())
 
 
-def read_status(mirror: Mirror) -> MirrorStatus:
+def read_status(mirror: AnyMirror) -> MirrorStatus:
     """How a mirror stands, also while a run is writing to it.
 
     At most 4,096 small reads, however many items there are; nothing is written.
@@ -50,11 +50,9 @@ def read_status(mirror: Mirror) -> MirrorStatus:
         The ledger cannot be read.
     """
     outcomes: Counter[str] = Counter()
-    n_bytes = n_shards = 0
-    for shard in list_shards(mirror):
-        seal = read_last_seal(mirror, shard)
-        if seal is not None:
-            outcomes.update(seal.counts)
-            n_bytes += seal.n_bytes
-            n_shards += 1
-    return MirrorStatus(dict(sorted(outcomes.items())), n_bytes, n_shards, read_last_run(mirror))
+    n_bytes = 0
+    seals = read_last_seals(mirror)
+    for seal in seals.values():
+        outcomes.update(seal.counts)
+        n_bytes += seal.n_bytes
+    return MirrorStatus(dict(sorted(outcomes.items())), n_bytes, len(seals), read_last_run(mirror))

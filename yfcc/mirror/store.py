@@ -26,9 +26,9 @@ from yfcc.mirror.staging import Staging
 from yfcc.mirror.tree import (
     NEW_READABLE_FILE,
     PUBLIC_FILE_MODE,
+    open_directory,
     open_regular_file,
     read_file,
-    sync_directory,
 )
 
 _READ_BYTES: Final = 1 << 18
@@ -115,6 +115,13 @@ class Store(Protocol):
         """Bytes free and bytes in all."""
 
 
+#: Directories below ``media`` that are open, by their names on the way.
+_Opened = dict[tuple[str, ...], int]
+
+#: Directories on the way from ``media`` to an item's files.
+_N_LEVELS: Final = 2
+
+
 class LocalStore:
     """A mirror's folder as a store; safe for use by many threads.
 
@@ -144,15 +151,27 @@ class LocalStore:
         """Make items appear under their final names; all are durable on return."""
         with target_errors(f"store media in {self._mirror.root}"), ExitStack() as cleanup:
             staging = self._open_staging(cleanup)
-            leaves: dict[tuple[str, ...], int] = {}
+            opened: _Opened = {}
             for publication in publications:
-                parts = directory_parts(publication.photo_id)
-                if parts not in leaves:
-                    leaves[parts] = self._mirror.open_directory(*parts, create=True)
-                    cleanup.callback(os.close, leaves[parts])
-                self._stage(cleanup, staging, publication, leaves[parts])
+                leaf_fd = self._open_below_media(
+                    cleanup, opened, directory_parts(publication.photo_id)[1:]
+                )
+                self._stage(cleanup, staging, publication, leaf_fd)
             staging.publish()
-            self._sync_names(leaves)
+            self._sync_names(opened)
+
+    def _open_below_media(self, cleanup: ExitStack, opened: _Opened, parts: tuple[str, ...]) -> int:
+        """Descriptor of a directory below ``media``, made if it is missing, opened once."""
+        fd = opened.get(parts)
+        if fd is None:
+            if parts:
+                parent_fd = self._open_below_media(cleanup, opened, parts[:-1])
+                fd = open_directory(self._disk, parent_fd, parts[-1:], create=True)
+            else:
+                fd = self._mirror.open_directory(MEDIA, create=True)
+            opened[parts] = fd
+            cleanup.callback(os.close, fd)
+        return fd
 
     def _open_staging(self, cleanup: ExitStack) -> Staging:
         tmp_fd = self._open_lane(self._next_lane())
@@ -173,22 +192,26 @@ class LocalStore:
             cleanup.callback(os.close, lane_fd)
             staging.take_over(spill, lane_fd, leaf_fd, name)
 
-    def _sync_names(self, leaves: dict[tuple[str, ...], int]) -> None:
+    def _sync_names(self, opened: _Opened) -> None:
         """Make the new names durable: those of files, and those of directories up to the root.
 
         A directory that was there may still be new, made a moment ago by another thread, or by
         a run that was killed before it could sync: its own name is synced once a run.
         """
-        for leaf_fd in leaves.values():
-            self._disk.fsync(leaf_fd)
-        new = [parts for parts in leaves if not self._anchored_leaves[int(parts[1] + parts[2])]]
-        for top in sorted({parts[1] for parts in new}):
-            sync_directory(self._disk, self._mirror.fd, (MEDIA, top))
-            if not self._anchored_tops[int(top)]:
-                sync_directory(self._disk, self._mirror.fd, (MEDIA,))
-                self._anchored_tops[int(top)] = 1
+        leaves = [parts for parts in opened if len(parts) == _N_LEVELS]
+        for parts in leaves:
+            self._disk.fsync(opened[parts])
+        new = [parts for parts in leaves if not self._anchored_leaves[int("".join(parts))]]
+        tops = sorted({parts[0] for parts in new})
+        for top in tops:
+            self._disk.fsync(opened[top,])
+        new_tops = [top for top in tops if not self._anchored_tops[int(top)]]
+        if new_tops:
+            self._disk.fsync(opened[()])
+        for top in new_tops:
+            self._anchored_tops[int(top)] = 1
         for parts in new:
-            self._anchored_leaves[int(parts[1] + parts[2])] = 1
+            self._anchored_leaves[int("".join(parts))] = 1
 
     def read_document(self, photo_id: int) -> bytes | None:
         """An item's JSON, or None if it has none."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from yfcc.errors import YfccError
+from yfcc.media.courtesy import HostNote
 from yfcc.model import Outcome
 
 
@@ -30,6 +32,12 @@ class RunProgress:
         Items found whole on disk without a record, counted as already stored.
     elapsed_s : float
         Seconds since the run began.
+    n_shards, n_shards_done : int
+        Shards with selected items, and those whose items all have an outcome.
+    n_known : int
+        Items whose outcome was known before the run.
+    hosts : tuple of HostNote
+        What holds requests back just now.
     """
 
     n_selected: int
@@ -38,6 +46,25 @@ class RunProgress:
     n_bytes: int
     n_adopted: int
     elapsed_s: float
+    n_shards: int = 0
+    n_shards_done: int = 0
+    n_known: int = 0
+    hosts: tuple[HostNote, ...] = ()
+
+
+#: Kinds of errors that are counted one by one.
+_MAX_KINDS: Final = 100
+
+
+def kind_of_error(text: str) -> str:
+    """Source and kind of an error, without what differs from item to item.
+
+    Examples
+    --------
+    >>> kind_of_error("s3: timeout: nothing came for 30 s")
+    's3: timeout'
+    """
+    return ": ".join(text.split(": ")[:2])[:100]
 
 
 class RunTotals:
@@ -47,29 +74,85 @@ class RunTotals:
     ----------
     n_selected : int
         Items the run was asked for.
+    by_shard : mapping of int to int, optional
+        How many of them each shard has.
     """
 
-    def __init__(self, n_selected: int) -> None:
+    def __init__(self, n_selected: int, by_shard: Mapping[int, int] | None = None) -> None:
         self.n_selected = n_selected
+        self._left = dict(by_shard or {})
+        self._n_shards = len(self._left)
         self._lock = threading.Lock()
         self._outcomes: Counter[Outcome] = Counter()
         self._n_bytes = 0
         self._n_adopted = 0
+        self._n_known = 0
+        self._errors: Counter[str] = Counter()
 
-    def add(self, outcomes: Counter[Outcome], n_bytes: int = 0, n_adopted: int = 0) -> None:
-        """Count items whose outcomes are durable."""
+    def add(
+        self,
+        outcomes: Counter[Outcome],
+        n_bytes: int = 0,
+        n_adopted: int = 0,
+        by_shard: Mapping[int, int] | None = None,
+        *,
+        are_known: bool = False,
+    ) -> None:
+        """Count items whose outcomes are durable.
+
+        Parameters
+        ----------
+        outcomes : Counter of Outcome
+            How many have which.
+        n_bytes : int
+            Bytes of media stored with them.
+        n_adopted : int
+            Of the already stored, those whose record was missing.
+        by_shard : mapping of int to int, optional
+            How many belong to which shard.
+        are_known : bool
+            Whether the outcomes were known before the run.
+        """
         with self._lock:
+            self._n_known += outcomes.total() if are_known else 0
+            for shard, n_items in (by_shard or {}).items():
+                self._left[shard] -= n_items
+                if self._left[shard] == 0:
+                    del self._left[shard]
             self._outcomes.update(outcomes)
             self._n_bytes += n_bytes
             self._n_adopted += n_adopted
+
+    def add_errors(self, texts: Iterable[str | None]) -> None:
+        """Count errors by kind, one an item; None for an item without."""
+        with self._lock:
+            for kind in (kind_of_error(text) for text in texts if text):
+                is_counted = kind in self._errors or len(self._errors) < _MAX_KINDS
+                self._errors[kind if is_counted else "others"] += 1
+
+    def count_errors(self) -> dict[str, int]:
+        """Items by the kind of their first error, the most frequent first."""
+        with self._lock:
+            return dict(self._errors.most_common())
 
     def snapshot(self, elapsed_s: float = 0.0) -> RunProgress:
         """The counts of this moment."""
         with self._lock:
             outcomes = dict(sorted(self._outcomes.items()))
             n_bytes, n_adopted = self._n_bytes, self._n_adopted
-        not_yet_tried = self.n_selected - sum(outcomes.values())
-        return RunProgress(self.n_selected, outcomes, not_yet_tried, n_bytes, n_adopted, elapsed_s)
+            n_shards_done = self._n_shards - len(self._left)
+            n_known = self._n_known
+        return RunProgress(
+            n_selected=self.n_selected,
+            outcomes=outcomes,
+            not_yet_tried=self.n_selected - sum(outcomes.values()),
+            n_bytes=n_bytes,
+            n_adopted=n_adopted,
+            elapsed_s=elapsed_s,
+            n_shards=self._n_shards,
+            n_shards_done=n_shards_done,
+            n_known=n_known,
+        )
 
 
 class RunEnd(StrEnum):
@@ -143,6 +226,9 @@ class RunSummary:
         What the command exits with; None while the run lasts.
     error : str or None
         What stopped it.
+    errors : mapping of str to int
+        Items that this run tried by source and kind of their first error, stored in the end or
+        not.
     """
 
     run_id: str
@@ -159,6 +245,7 @@ class RunSummary:
     n_dropped: int = 0
     exit_code: int | None = None
     error: str | None = None
+    errors: Mapping[str, int] = field(default_factory=dict)
 
     def check(self) -> None:
         """Make sure that every selected item is accounted for.

@@ -3,133 +3,104 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import os
+import random
+import re
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from enum import StrEnum
-from itertools import islice
+from pathlib import Path
+from queue import SimpleQueue
 from typing import Final
 
-from yfcc.errors import TargetError, VerifyError
-from yfcc.mirror.document import parse_media
-from yfcc.mirror.layout import LEDGER, extension_in, ledger_name, media_path
-from yfcc.mirror.ledger import find_committed, list_shards, read_shard
-from yfcc.mirror.record import Record, decode_record
-from yfcc.mirror.root import Mirror
-from yfcc.mirror.store import LocalStore, Store, StoredFile
-from yfcc.model import Outcome
+from yfcc.errors import TargetError, UsageError
+from yfcc.mirror.bucket.root import BucketMirror
+from yfcc.mirror.check_child import CheckOptions, ChildChecker, OwnChecker
+from yfcc.mirror.checking import ShardTask
+from yfcc.mirror.disk import target_errors
+from yfcc.mirror.findings import Damage, Problem, ShardFindings, VerifySummary
+from yfcc.mirror.forget import finish_removals
+from yfcc.mirror.layout import MEDIA
+from yfcc.mirror.ledger import list_shards, read_last_seals
+from yfcc.mirror.root import AnyMirror
+from yfcc.mirror.shards import format_shards
+from yfcc.mirror.verify_journal import VerifyJournal
+from yfcc.model import Outcome, shard_of
 
-#: Items handed to a thread at a time.
-_ITEMS_A_TASK: Final = 32
-#: Errors that tell of one file, not of the disk: a bad sector, a link, a directory.
-_OF_ONE_FILE: Final = frozenset({errno.EIO, errno.ELOOP, errno.ENOTDIR, errno.EISDIR})
-#: Damages named in the message of an error.
-_N_NAMED: Final = 5
+#: Fewer recorded bytes than this are read before other processes have started.
+_BYTES_WORTH_A_PROCESS: Final = 128 << 20
 
+_STEP: Final = re.compile(r"[0-9]{3}")
 
-class Problem(StrEnum):
-    """What is wrong with something that is recorded as stored."""
-
-    MISSING = "missing"
-    CHANGED = "changed"
-    UNREADABLE = "unreadable"
-    JSON_MISSING = "json_missing"
-    JSON_CHANGED = "json_changed"
-    LEDGER_DAMAGED = "ledger_damaged"
+#: No place for the progress, which is no reason not to read.
+_NOT_WRITABLE: Final = frozenset(
+    {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT}
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Damage:
-    """One thing that is not as recorded.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyOptions:
+    """What a verification looks at.
 
     Attributes
     ----------
-    problem : Problem
-        What is wrong.
-    path : str
-        Of the file, below the mirror's root.
-    expected, got : str
-        As recorded, and as found.
-    shard : int
-        Whose it is.
-    record : Record or None
-        The item's; None for a damaged ledger.
+    shards : frozenset of int or None
+        Only these.
+    n_workers : int
+        Processes that read.
+    deep : bool
+        Also walk every structure and decode every picture.
+    n_sample : int or None
+        Only so many stored items, chosen by ``seed``; files that nobody recorded are not looked
+        for then.
+    seed : int
+    manifest : Path or None
+        Where a list of all files that are as recorded goes, as ``sha256sum`` writes it.
+    restart : bool
+        Do not go on where an earlier verification was.
+    bytes_worth_a_process : int
+        With fewer recorded bytes, this process does all by itself.
     """
 
-    problem: Problem
-    path: str
-    expected: str
-    got: str
-    shard: int
-    record: Record | None = None
-
-    def describe(self) -> str:
-        """One line for the user."""
-        return f"{self.path}: {self.problem}, expected {self.expected}, got {self.got}"
+    shards: frozenset[int] | None = None
+    n_workers: int = 1
+    deep: bool = False
+    n_sample: int | None = None
+    seed: int = 0
+    manifest: Path | None = None
+    restart: bool = False
+    bytes_worth_a_process: int = _BYTES_WORTH_A_PROCESS
 
 
 @dataclass(slots=True)
-class VerifySummary:
-    """What a verification found.
+class _Plan:
+    """What there is to check."""
 
-    Attributes
-    ----------
-    n_items : int
-        Items recorded as stored, all of them read again.
-    n_bytes : int
-        Bytes as recorded.
-    damages : list of Damage
-        What is not as recorded, in order of shards.
-    n_repaired : int
-        Items taken back, which the next download fetches again.
-    """
-
-    n_items: int = 0
+    tasks: list[ShardTask]
     n_bytes: int = 0
     damages: list[Damage] = field(default_factory=list)
-    n_repaired: int = 0
-
-    def raise_if_damaged(self) -> None:
-        """Leave with the exit code of damage, if there is any.
-
-        Raises
-        ------
-        VerifyError
-            Something is not as recorded.
-        """
-        if not self.damages:
-            return
-        named = "; ".join(damage.describe() for damage in self.damages[:_N_NAMED])
-        more = len(self.damages) - _N_NAMED
-        what_next = (
-            "run the download again: it fetches them anew"
-            if self.n_repaired
-            else "run `yfcc verify --repair`, then the download again"
-        )
-        raise VerifyError(
-            f"{len(self.damages)} of {self.n_items} stored items are damaged: {named}"
-            f"{f'; and {more} more' if more > 0 else ''}; {what_next}"
-        )
 
 
 def verify_mirror(
-    mirror: Mirror,
-    shards: Iterable[int] | None = None,
-    n_workers: int = 2,
+    mirror: AnyMirror,
+    options: VerifyOptions | None = None,
     report: Callable[[VerifySummary], None] | None = None,
 ) -> VerifySummary:
-    """Read again everything that is recorded as stored; nothing is written.
+    """Read again everything that is recorded as stored, and look for what is not recorded.
 
-    Memory: the records of one shard.
+    Nothing is written but ``ledger/verify.jsonl``: if this process is killed, the next
+    verification goes on from there. A removal that was cut short is carried out first. A mirror
+    that cannot be written is verified all the same.
+    Memory: the records of one shard for each process, and one number for each directory.
 
     Parameters
     ----------
-    mirror : Mirror
+    mirror : Mirror or BucketMirror
         Also while a run is writing to it.
-    shards : iterable of int, optional
-        Only these.
-    n_workers : int
-        Threads that read.
+    options : VerifyOptions, optional
     report : callable, optional
         Gets the sums after every shard.
 
@@ -137,100 +108,176 @@ def verify_mirror(
     ------
     TargetError
         The disk cannot be read.
+    LockedError
+        Another verification of the same mirror is under way.
     """
-    store = LocalStore(mirror, run_id="verify")
-    summary = VerifySummary()
-    with ThreadPoolExecutor(n_workers, thread_name_prefix="yfcc-verify") as executor:
-        for shard in list_shards(mirror) if shards is None else sorted(shards):
-            content = find_committed(read_shard(mirror, shard))
-            if content.n_damaged_bytes:
-                summary.damages.append(_ledger_damage(shard, content.n_damaged_bytes))
-            stored = list(latest_stored(content.iter_lines()))
-            summary.n_items += len(stored)
-            summary.n_bytes += sum(record.n_bytes or 0 for record in stored)
-            portions = _portions(stored)
-            for found in executor.map(lambda records: _check_all(store, records), portions):
-                summary.damages.extend(found)
+    options = options or VerifyOptions()
+    finish_removals(mirror)
+    summary = VerifySummary(seed=None if options.n_sample is None else options.seed)
+    with ExitStack() as cleanup:
+        journal = _open_journal(mirror, options)
+        if journal is not None:
+            cleanup.callback(journal.close)
+            for findings in journal.done:
+                summary.add(findings)
+            summary.n_items_resumed = summary.n_items
+        plan = _plan(mirror, options)
+        summary.damages += plan.damages
+        done = set() if journal is None else {findings.shard for findings in journal.done}
+        plan.tasks = [task for task in plan.tasks if task.shard not in done]
+        for findings in _check_all(mirror, options, plan):
+            if journal is not None:
+                journal.add(findings)
+            summary.add(findings)
             if report is not None:
                 report(summary)
+        if journal is not None:
+            journal.finish()
+    summary.damages.sort(key=lambda damage: damage.shard)
+    summary.orphans.sort()
     return summary
 
 
-def latest_stored(lines: Iterable[bytes]) -> Iterator[Record]:
-    """Records of the items whose latest outcome is ``stored``, from lines, oldest first."""
-    latest: dict[int, Record] = {}
-    for line in lines:
-        record = decode_record(line)
-        latest[record.photo_id] = record
-    return (record for record in latest.values() if record.outcome is Outcome.STORED)
-
-
-def check_stored(store: Store, record: Record) -> Damage | None:
-    """What is wrong with a stored item; None if nothing.
-
-    Raises
-    ------
-    TargetError
-        The disk cannot be read, and that says nothing of this item.
-    """
+def _open_journal(mirror: AnyMirror, options: VerifyOptions) -> VerifyJournal | None:
+    if isinstance(mirror, BucketMirror):
+        if options.manifest is not None:
+            raise UsageError(
+                f"--manifest: {mirror.root} is in a bucket, where sha256sum reads nothing. Copy "
+                "the mirror to a directory and verify it there."
+            )
+        return None  # nothing can be appended to: a verification begins anew
+    if options.n_sample is not None and options.manifest is None:
+        return None
+    check = CheckOptions(options.deep, options.manifest is not None)
+    shards = "all" if options.shards is None else format_shards(options.shards)
+    if options.n_sample is not None:
+        shards += f", {options.n_sample} items by seed {options.seed}"
     try:
-        return _check_media(store, record)
+        return VerifyJournal(mirror, check, shards, options.manifest, restart=options.restart)
     except TargetError as error:
-        if not isinstance(error.__cause__, OSError) or error.__cause__.errno not in _OF_ONE_FILE:
+        cause = error.__cause__
+        is_read_only = isinstance(cause, OSError) and cause.errno in _NOT_WRITABLE
+        if options.manifest is not None or not is_read_only:
             raise
-        said = _say(_expected(record))
-        path = record.path or ""
-        return Damage(Problem.UNREADABLE, path, said, str(error), record.shard, record)
+        return None
 
 
-def _check_media(store: Store, record: Record) -> Damage | None:
-    path, expected = record.path or "", _expected(record)
-    extension = extension_in(path, record.photo_id)
-    found = None if extension is None else store.measure_media(record.photo_id, extension)
-    if found is None:
-        return Damage(Problem.MISSING, path, _say(expected), "no file", record.shard, record)
-    if found != expected:
-        return Damage(Problem.CHANGED, path, _say(expected), _say(found), record.shard, record)
-    return _check_document(store, record, expected)
+def _plan(mirror: AnyMirror, options: VerifyOptions) -> _Plan:
+    # A seal that is damaged is no reason to give up here: the shard's check will say so.
+    seals = read_last_seals(mirror)
+    shards = list_shards(mirror) if options.shards is None else sorted(options.shards)
+    n_stored: Counter[int] = Counter()
+    n_bytes = 0
+    for shard in shards:
+        seal = seals.get(shard)
+        if seal is not None:
+            n_stored[shard] = seal.counts.get(Outcome.STORED.value, 0)
+            n_bytes += seal.n_bytes
+    if options.n_sample is not None:
+        chosen = _share_out(n_stored, options.n_sample, options.seed)
+        share = min(1.0, options.n_sample / max(1, n_stored.total()))
+        tasks = [ShardTask(shard, None, n, options.seed) for shard, n in sorted(chosen.items())]
+        return _Plan(tasks, int(n_bytes * share))
+    leaves, damages = _list_leaves(mirror)
+    known = set(shards) | (leaves.keys() if options.shards is None else set())
+    tasks = [ShardTask(shard, leaves.get(shard, array("I")).tolist()) for shard in sorted(known)]
+    return _Plan(tasks, n_bytes, damages)
 
 
-def _expected(record: Record) -> StoredFile:
-    return StoredFile(record.n_bytes or 0, record.sha256 or "")
+def _share_out(n_stored: Counter[int], n_sample: int, seed: int) -> Counter[int]:
+    """How many items of each shard are in a sample where every item has the same chance."""
+    shards = sorted(n_stored)
+    n_sample = min(n_sample, n_stored.total())
+    choice = random.Random(seed)  # noqa: S311 - no secret
+    counts = [n_stored[shard] for shard in shards]
+    return Counter(choice.sample(shards, n_sample, counts=counts)) if n_sample else Counter()
 
 
-def _check_document(store: Store, record: Record, expected: StoredFile) -> Damage | None:
-    path = media_path(record.photo_id, "json")
-    document = store.read_document(record.photo_id)
-    said = f"JSON of item {record.photo_id} with {_say(expected)}"
-    if document is None:
-        return Damage(Problem.JSON_MISSING, path, said, "no file", record.shard, record)
-    media = parse_media(document, record.photo_id) or {}
-    if (media.get("path"), media.get("n_bytes"), media.get("sha256")) != (
-        record.path,
-        record.n_bytes,
-        record.sha256,
-    ):
-        got = f"{media['n_bytes']} bytes, {media['sha256']}" if media else "something else"
-        return Damage(Problem.JSON_CHANGED, path, said, got, record.shard, record)
-    return None
+def _list_leaves(mirror: AnyMirror) -> tuple[dict[int, array[int]], list[Damage]]:
+    """Directories that may hold items, by shard, as numbers; and names that do not belong there."""
+    leaves: dict[int, array[int]] = {}
+    strays: list[str] = []
+    for top, is_step in _list(mirror, (MEDIA,)):
+        if not is_step:
+            # A run that is killed leaves its probe behind.
+            strays += [] if top.startswith("probe-") else [f"{MEDIA}/{top}"]
+            continue
+        for leaf, is_leaf in _list(mirror, (MEDIA, top)):
+            if is_leaf:
+                # The shard follows from the six digits alone: they stand for all their ids.
+                prefix = int(top + leaf)
+                leaves.setdefault(shard_of(prefix), array("I")).append(prefix)
+            else:
+                strays.append(f"{MEDIA}/{top}/{leaf}")
+    damages = [
+        Damage(Problem.EXTRA, path, "directories of three digits", "a foreign name", -1)
+        for path in strays
+    ]
+    return leaves, damages
 
 
-def _say(file: StoredFile) -> str:
-    return f"{file.n_bytes} bytes with SHA-256 {file.sha256}"
+def _list(mirror: AnyMirror, parts: tuple[str, ...]) -> list[tuple[str, bool]]:
+    """Names in a directory, and whether each is that of a directory on the way to items."""
+    if isinstance(mirror, BucketMirror):
+        names, folders = mirror.objects.list_folder("/".join((*parts, "")))
+        steps = [(name, _STEP.fullmatch(name) is not None) for name in folders]
+        return sorted([*steps, *((name, False) for name in names)])
+    with target_errors(f"list {mirror.name(*parts)}"):
+        fd = mirror.open_directory(*parts)
+        try:
+            with os.scandir(fd) as entries:
+                found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+        finally:
+            os.close(fd)
+    return sorted((name, is_dir and _STEP.fullmatch(name) is not None) for name, is_dir in found)
 
 
-def _ledger_damage(shard: int, n_bytes: int) -> Damage:
-    path = f"{LEDGER}/{ledger_name(shard)}"
-    return Damage(
-        Problem.LEDGER_DAMAGED, path, "sealed commits", f"{n_bytes} bytes without a seal", shard
-    )
+def _check_all(mirror: AnyMirror, options: VerifyOptions, plan: _Plan) -> Iterator[ShardFindings]:
+    """Check all shards, in any order."""
+    check = CheckOptions(options.deep, options.manifest is not None)
+    n_workers = min(options.n_workers, len(plan.tasks))
+    # A bucket is waited for, and one process can wait for many objects.
+    is_little = plan.n_bytes < options.bytes_worth_a_process and not options.deep
+    if isinstance(mirror, BucketMirror) or n_workers <= 1 or is_little:
+        own = OwnChecker(mirror, check)
+        try:
+            yield from map(own.check, plan.tasks)
+        finally:
+            own.close()
+        return
+    with ExitStack() as cleanup:
+        idle: SimpleQueue[ChildChecker] = SimpleQueue()
+        executor = ThreadPoolExecutor(n_workers, thread_name_prefix="yfcc-verify")
+        cleanup.callback(executor.shutdown, cancel_futures=True)
+        for _ in range(n_workers):
+            child = ChildChecker(Path(mirror.root), check)
+            cleanup.callback(child.close)  # before the executor's end: its threads wait for it
+            idle.put(child)
+        yield from _run(executor, idle, plan.tasks, 2 * n_workers)
 
 
-def _check_all(store: Store, records: Sequence[Record]) -> list[Damage]:
-    return [damage for record in records if (damage := check_stored(store, record)) is not None]
+def _run(
+    executor: ThreadPoolExecutor,
+    idle: SimpleQueue[ChildChecker],
+    tasks: Sequence[ShardTask],
+    n_ahead: int,
+) -> Iterator[ShardFindings]:
+    def check(task: ShardTask) -> ShardFindings:
+        child = idle.get()
+        try:
+            return child.check(task)
+        finally:
+            idle.put(child)
 
-
-def _portions(records: Iterable[Record]) -> Iterator[list[Record]]:
-    rest = iter(records)
-    while portion := list(islice(rest, _ITEMS_A_TASK)):
-        yield portion
+    rest = iter(tasks)
+    under_way: set[Future[ShardFindings]] = set()
+    while True:
+        for task in rest:
+            under_way.add(executor.submit(check, task))
+            if len(under_way) >= n_ahead:
+                break
+        if not under_way:
+            return
+        finished, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+        for future in finished:
+            yield future.result()

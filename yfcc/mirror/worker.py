@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from yfcc.catalog.tombstones import Reason
 from yfcc.errors import InterruptedRun, YfccError
 from yfcc.mirror.acquire import Acquire, Acquired
 from yfcc.mirror.adopt import Found, find_on_disk
@@ -15,11 +16,14 @@ from yfcc.mirror.clock import Clock, format_utc
 from yfcc.mirror.committer import Committer, Entry
 from yfcc.mirror.document import build_document
 from yfcc.mirror.feed import Task
+from yfcc.mirror.forget_items import forgotten_entry
+from yfcc.mirror.hiring import WorkClock
 from yfcc.mirror.layout import check_extension, document_name, media_name, media_path
 from yfcc.mirror.part import Part
 from yfcc.mirror.record import Record
 from yfcc.mirror.space import SpaceGuard
 from yfcc.mirror.store import Publication, Store
+from yfcc.mirror.tombstones import LiveTombstones
 from yfcc.mirror.totals import RunTotals
 from yfcc.model import Item, Outcome
 
@@ -44,8 +48,12 @@ class Bench:
         Watches the space left.
     totals : RunTotals
         Counts what is durable.
+    tombstones : LiveTombstones
+        Say what must not be stored.
     clock : Clock
         Says when something was fetched.
+    work_clock : WorkClock
+        Adds up the workers' CPU time.
     """
 
     run_id: str
@@ -55,7 +63,9 @@ class Bench:
     committer: Committer
     space: SpaceGuard
     totals: RunTotals
+    tombstones: LiveTombstones
     clock: Clock
+    work_clock: WorkClock = field(default_factory=WorkClock)
 
 
 def work(bench: Bench, is_stopping: Callable[[], bool]) -> None:
@@ -74,29 +84,49 @@ def work(bench: Bench, is_stopping: Callable[[], bool]) -> None:
             if is_stopping():
                 return
             raise
+        bench.work_clock.note()
 
 
 def handle_item(bench: Bench, task: Task) -> None:
     """Take one item through the mirror, up to the hand-over to the committer."""
     item, ledger = task.item, task.ledger
+    reason = bench.tombstones.reason_of(item)
+    if reason is not None:
+        _add_forgotten(bench, task, reason)
+        return
     was_stored = ledger.outcome_of(item.photo_id) is Outcome.STORED
     found = find_on_disk(bench.store, item, bench.run_id)
     if found is not None and found.record is not None and not was_stored:
-        bench.committer.add(Entry(ledger, found.record, Outcome.ALREADY_STORED))
+        banned = bench.tombstones.reason_of_digest(found.record.sha256)
+        if banned is None:
+            bench.committer.add(Entry(ledger, found.record, Outcome.ALREADY_STORED))
+        else:
+            _add_forgotten(bench, task, banned)
         return
     part = bench.store.new_part()
     with ExitStack() as on_the_way_out:
         on_the_way_out.callback(part.discard)
         acquired = bench.acquire(item, part)
-        if was_stored and acquired.outcome is not Outcome.STORED:
+        banned = bench.tombstones.reason_of_digest(acquired.sha256)
+        if was_stored and (banned is not None or acquired.outcome is not Outcome.STORED):
             # Asked for again by force, and not to be had any more: what is stored stays.
-            bench.totals.add(Counter({Outcome.ALREADY_STORED: 1}))
+            bench.totals.add(Counter({Outcome.ALREADY_STORED: 1}), by_shard={item.shard: 1})
+            return
+        if banned is not None:
+            _add_forgotten(bench, task, banned)
             return
         entry = compose_entry(bench, task, acquired, part, found)
         if entry.publication is not None:
             on_the_way_out.pop_all()
     if not bench.committer.add(entry):
         part.discard()
+
+
+def _add_forgotten(bench: Bench, task: Task, reason: Reason) -> None:
+    now = format_utc(bench.clock.now_utc())
+    bench.committer.add(
+        forgotten_entry(bench.store, task.ledger, task.item, reason, now, bench.run_id)
+    )
 
 
 def compose_entry(

@@ -23,7 +23,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -42,7 +42,7 @@ from yfcc.catalog.parquet import (
     read_provenance,
 )
 from yfcc.catalog.reader import Catalog
-from yfcc.catalog.select import Selection
+from yfcc.catalog.select import IdList, Selection
 from yfcc.errors import UsageError, VerifyError
 from yfcc.share.parquet_files import ExportedFile, PartitionedWriter, split_by_partition
 from yfcc.share.target import MANIFEST_NAME, Target, open_target, writing_errors
@@ -262,12 +262,22 @@ def _manifest(
         "export_id": target.export_id,
         "yfcc_version": __version__,
         "catalog": {"fingerprint": catalog.fingerprint(), "ingests": read_provenance(catalog)},
-        "selection": {"sql": selection.sql(), "flags": selection.conditions()},
+        "selection": {"sql": catalog.describe(selection), "flags": selection.conditions()}
+        | _described_ids(catalog.listed(selection)),
         "n_rows": sum(file.n_rows for file in files),
         "partition_by": list(request.partition_by),
         "columns": {column.name: str(column.type) for column in schema},
         "files": [_described(file) for file in files],
     }
+
+
+def _described_ids(listed: IdList | None) -> dict[str, Any]:
+    """What identifies a list of ids, without the place where it lay on this machine."""
+    if listed is None:
+        return {}
+    found = asdict(listed)
+    del found["path"]
+    return {"ids": found}
 
 
 def _described(file: ExportedFile) -> dict[str, Any]:

@@ -16,6 +16,8 @@ CLOCK: Final = {"RequestTimeTooSkewed"}
 CHANGED: Final = {"412", "PreconditionFailed"}
 SHORTER: Final = {"416", "InvalidRange"}
 
+SLOW_DOWN: Final = {"503", "SlowDown", "ServiceUnavailable", "TooManyRequests", "429"}
+
 CHECK_CLOCK: Final = (
     "this machine's clock and the object store's differ by too much (RequestTimeTooSkewed). "
     "Check this machine's clock"

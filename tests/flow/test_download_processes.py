@@ -1,0 +1,166 @@
+"""A download in two processes: one sum, one way to stop it, nobody left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import RunYfcc, SampleAt
+from tests.fakes.answering_server import AnsweringServer, Reply
+from yfcc.catalog.build import BuildSettings, build_catalog
+from yfcc.demo.serve import EmbeddedServers
+from yfcc.metadata.source import open_source
+from yfcc.progress import SilentProgress
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory, sample: SampleAt) -> str:
+    path = tmp_path_factory.mktemp("catalog") / "catalog.duckdb"
+    source = open_source(str(sample.directory / "buckets" / "yfcc100m-metadata" / "v2"))
+    build_catalog(source, BuildSettings(path), SilentProgress())
+    return str(path)
+
+
+def flags(catalog: str, endpoint: str, mirror: Path) -> list[str]:
+    where = ["--catalog", catalog, "--mirror", str(mirror), "--s3-endpoint", endpoint]
+    return ["download", *where, "--processes", "2", "--json"]
+
+
+def counts(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
+    """Outcomes of a run, checked to add up."""
+    told = json.loads(done.stdout)
+    outcomes: dict[str, int] = told["outcomes"]
+    assert told["n_selected"] == sum(outcomes.values()) + told["not_yet_tried"]
+    assert told["exit_code"] == done.returncode
+    return outcomes | {"not_yet_tried": told["not_yet_tried"], "n_selected": told["n_selected"]}
+
+
+def children_of(pid: int) -> list[int]:
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = status.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[1]) == pid:
+            found.append(int(status.parent.name))
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def wait_until_stored(mirror: Path, n_items: int) -> None:
+    deadline = time.monotonic() + 20
+    while len(list(mirror.glob("media/*/*/*.json"))) < n_items:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def slow_server(sample: SampleAt) -> Iterator[AnsweringServer]:
+    """Lets a signal come in the middle of a run."""
+
+    def answer(path: str) -> Reply:
+        time.sleep(0.05)
+        file = sample.directory / "buckets" / path.lstrip("/")
+        return Reply(200, file.read_bytes()) if file.exists() else Reply(404)
+
+    with AnsweringServer(answer) as server:
+        yield server
+
+
+def start(catalog: str, endpoint: str, mirror: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "yfcc.cli.main", *flags(catalog, endpoint, mirror)]
+    return subprocess.Popen(
+        [*command, "--workers", "4"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def test_two_processes_do_the_work_of_one_and_their_counts_add_up(
+    run_yfcc: RunYfcc, catalog: str, sample: SampleAt, tmp_path: Path
+) -> None:
+    with EmbeddedServers(sample.directory) as servers:
+        done = counts(run_yfcc(*flags(catalog, servers.s3_endpoint, tmp_path / "mirror")))
+        again = counts(run_yfcc(*flags(catalog, servers.s3_endpoint, tmp_path / "mirror")))
+        where = ["--catalog", catalog, "--mirror", str(tmp_path / "single"), "--json"]
+        alone = counts(run_yfcc("download", *where, "--s3-endpoint", servers.s3_endpoint))
+    # A picture that stands for others is told by its coming twice to the same process.
+    assert done["gone"] == alone["gone"]
+    assert done["n_selected"] == alone["n_selected"] == sample.sample.n_items
+    assert done["not_yet_tried"] == 0
+    assert done["stored"] >= alone["stored"]
+    assert again["already_stored"] == done["stored"]
+    runs = [json.loads(run.read_bytes()) for run in tmp_path.glob("mirror/ledger/runs/*.json")]
+    first = sorted(runs, key=lambda run: str(run["started"]))[:2]
+    assert sum(run["n_selected"] for run in first) == done["n_selected"]
+    assert all(run["outcomes"].get("stored", 0) for run in first), "one process did it all"
+    assert run_yfcc("verify", "--mirror", "mirror").returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_all_processes_soon(
+    number: signal.Signals, catalog: str, slow_server: AnsweringServer, tmp_path: Path
+) -> None:
+    mirror = tmp_path / "mirror"
+    process = start(catalog, slow_server.url, mirror)
+    wait_until_stored(mirror, 5)
+    children = children_of(process.pid)
+    process.send_signal(number)
+    started = time.monotonic()
+    output, errors = process.communicate(timeout=20)
+    assert time.monotonic() - started < 5
+    assert process.returncode == 128 + number, errors
+    assert not errors
+    told = json.loads(output)
+    assert told["end"] == "interrupted"
+    assert told["not_yet_tried"] > 0
+    assert len(children) == 2
+    assert not any(map(is_alive, children))
+
+
+def test_kill_9_of_the_parent_leaves_no_child_and_the_next_run_goes_on(
+    run_yfcc: RunYfcc, catalog: str, slow_server: AnsweringServer, tmp_path: Path
+) -> None:
+    mirror = tmp_path / "mirror"
+    process = start(catalog, slow_server.url, mirror)
+    wait_until_stored(mirror, 5)
+    children = children_of(process.pid)
+    assert len(children) == 2
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 5
+    while any(map(is_alive, children)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    done = counts(run_yfcc(*flags(catalog, slow_server.url, mirror)))
+    assert done["already_stored"] >= 5
+    assert done["not_yet_tried"] == 0
+    assert run_yfcc("verify", "--mirror", "mirror").returncode == 0
+
+
+def test_a_killed_child_is_an_error_and_stops_the_other(
+    catalog: str, slow_server: AnsweringServer, tmp_path: Path
+) -> None:
+    mirror = tmp_path / "mirror"
+    process = start(catalog, slow_server.url, mirror)
+    wait_until_stored(mirror, 5)
+    killed, other = children_of(process.pid)
+    os.kill(killed, signal.SIGKILL)
+    output, _ = process.communicate(timeout=20)
+    told = json.loads(output)["error"]
+    assert process.returncode == told["code"] == 1
+    assert f"process {killed} of this run was killed by signal 9" in told["message"]
+    assert not is_alive(other)

@@ -1,0 +1,85 @@
+"""A folder for what a reader writes on the side; nothing of it outlives the process for long."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from yfcc.errors import TargetError
+
+_PREFIX: Final = "yfcc-scratch-"
+_LOCK: Final = "lock"
+
+
+class Scratch:
+    """A temporary folder of one process, on disk; removed by :meth:`close`.
+
+    It lies beside the catalog, where there is room for what a selection of it needs, or, when
+    that folder is read-only, among the system's temporary files (``TMPDIR``). No two processes
+    share one: DuckDB's spill files have fixed names. A process that is killed leaves its folder
+    behind, unlocked, and the next one beside it removes it.
+
+    Parameters
+    ----------
+    beside : Path
+        The catalog.
+
+    Raises
+    ------
+    TargetError
+        Neither place can be written.
+    """
+
+    def __init__(self, beside: Path) -> None:
+        self.path = _make_folder(beside)
+        self._lock_fd = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _sweep(self.path)
+
+    def close(self) -> None:
+        """Remove the folder; harmless when that is done already."""
+        if self._lock_fd >= 0:
+            shutil.rmtree(self.path, ignore_errors=True)
+            os.close(self._lock_fd)
+            self._lock_fd = -1
+
+
+def _make_folder(beside: Path) -> Path:
+    places = (beside.absolute().parent, Path(tempfile.gettempdir()))
+    reasons = []
+    for place in places:
+        try:
+            return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getuid()}-", dir=place))
+        except OSError as error:
+            reasons.append(f"{place}: {error.strerror}")
+    raise TargetError(
+        f"no place for temporary files: {'; '.join(reasons)}. Free space there, or name another "
+        "folder in TMPDIR."
+    )
+
+
+def _sweep(mine: Path) -> None:
+    """Remove the folders that killed processes of this user left beside one's own."""
+    for found in mine.parent.glob(f"{_PREFIX}{os.getuid()}-*"):
+        if found != mine:
+            with suppress(OSError):  # another process removes it, or is about to lock it
+                _remove_unless_held(found)
+
+
+def _remove_unless_held(folder: Path) -> None:
+    fd = os.open(folder / _LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Only files of one's own making: a folder that just looks alike stays.
+        shutil.rmtree(folder)
+    except OSError as error:
+        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES, errno.ENOENT):
+            raise
+    finally:
+        os.close(fd)

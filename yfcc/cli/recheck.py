@@ -1,0 +1,127 @@
+"""``yfcc recheck``: whether stored items are still public."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from yfcc.cli.options import DEFAULT_MIRROR, JsonOption, MirrorOption, QuietOption
+from yfcc.cli.output import print_json, safe_text
+from yfcc.config import rate_file
+from yfcc.errors import UsageError
+
+if TYPE_CHECKING:
+    from yfcc.mirror.recheck import RecheckSummary
+
+#: Some pages told nothing: run again.
+_UNFINISHED = 3
+
+
+def recheck(  # noqa: PLR0913 - each is a flag
+    mirror: MirrorOption = DEFAULT_MIRROR,
+    *,
+    catalog: Annotated[
+        Path | None,
+        typer.Option(envvar="YFCC_CATALOG", help="Knows pages that an item's JSON does not name."),
+    ] = None,
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="Only so many stored items, chosen at random.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Which sample: the same seed, the same.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="List candidates here, for `yfcc forget --file`; else on stdout."),
+    ] = None,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Ask again for what a stopped recheck has asked.")
+    ] = False,
+    flickr_rate: Annotated[
+        str, typer.Option(envvar="YFCC_FLICKR_RATE", help="Requests to Flickr, of all processes.")
+    ] = "2/s",
+    flickr_endpoint: Annotated[
+        str | None, typer.Option(envvar="YFCC_FLICKR_ENDPOINT", help="In place of Flickr's hosts.")
+    ] = None,
+    contact: Annotated[
+        str | None, typer.Option(envvar="YFCC_CONTACT", help="URL in the User-Agent.")
+    ] = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Ask politely whether stored items are still public, and list those that are not."""
+    from yfcc.media.page_status import PageAsker  # noqa: PLC0415 - --help need not load this
+    from yfcc.media.politeness import parse_rate  # noqa: PLC0415
+    from yfcc.media.settings import FetchSettings, Source  # noqa: PLC0415
+    from yfcc.mirror.recheck import RecheckOptions, encode_candidates  # noqa: PLC0415
+    from yfcc.mirror.recheck import recheck as ask_all  # noqa: PLC0415
+    from yfcc.mirror.root import open_mirror  # noqa: PLC0415
+    from yfcc.mirror.stop import StopRequest, stop_on_signals  # noqa: PLC0415
+
+    if "://" in mirror:
+        raise UsageError(f"--mirror {mirror}: recheck works in directories so far.")
+    settings = FetchSettings(
+        sources=(Source.FLICKR,),
+        flickr_endpoint=flickr_endpoint,
+        contact=contact,
+        flickr_rate=parse_rate(flickr_rate),
+        rate_file=rate_file(),
+    )
+    options = RecheckOptions(
+        catalog=catalog,
+        n_sample=sample,
+        seed=secrets.randbelow(10**6) if seed is None else seed,
+        out=out,
+        restart=restart,
+    )
+    with stop_on_signals(StopRequest()) as stop, open_mirror(Path(mirror)) as opened:
+        with closing(PageAsker(settings, stop_event=stop.event)) as asker:
+            summary = ask_all(opened, asker.ask, options, stop=stop)
+        if json:
+            print_json(_describe(mirror, summary, out))
+        elif not quiet:
+            if out is None:
+                today = f"{datetime.now(UTC):%Y-%m-%d}"
+                typer.echo(encode_candidates(summary.candidates, today).decode(), nl=False)
+            _print(summary, out)
+    if summary.n_open:
+        raise typer.Exit(_UNFINISHED)
+
+
+def _describe(mirror: str, summary: RecheckSummary, out: Path | None) -> dict[str, object]:
+    return {
+        "mirror": mirror,
+        "started": summary.started,
+        "n_items": summary.n_items,
+        "n_settled_before": summary.n_settled_before,
+        "n_open": summary.n_open,
+        "pages": summary.fates,
+        "candidates": summary.candidates,
+        "out": None if out is None else str(out),
+        "errors": summary.errors,
+    }
+
+
+def _print(summary: RecheckSummary, out: Path | None) -> None:
+    for line in summary.errors:
+        typer.echo(safe_text(line), err=True)
+    if summary.n_settled_before:
+        typer.echo(
+            f"went on with the recheck of {summary.started}: {summary.n_settled_before:,} pages "
+            "were asked for before",
+            err=True,
+        )
+    counts = ", ".join(f"{n:,} {fate}" for fate, n in sorted(summary.fates.items()))
+    typer.echo(f"pages of {summary.n_items:,} stored items: {counts or 'none asked'}", err=True)
+    if summary.candidates:
+        where = "the lines above" if out is None else str(out)
+        typer.echo(
+            f"{len(summary.candidates):,} are gone: look at {where}, then "
+            "`yfcc forget --file LIST`; nothing was removed",
+            err=True,
+        )
+    if summary.n_open:
+        typer.echo("not all could be asked: run the same command again to go on", err=True)

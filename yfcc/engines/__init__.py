@@ -1,0 +1,1 @@
+"""Where shards run: in processes of this machine."""

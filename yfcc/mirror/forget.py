@@ -1,0 +1,302 @@
+"""Removal that lasts: by id, owner, hash or digest, from a mirror and from catalogs.
+
+In this order, each step durable before the next: the tombstones; the ids of the items that they
+mean; every item's records, reduced to its id and the reason; its files; a note that the mirror is
+done; the catalogs, published anew without their rows. A removal that was cut short anywhere is
+carried to its end by the next ``yfcc forget``, and as far as the mirror goes by the next
+``download`` or ``verify``.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import secrets
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from yfcc.catalog.tombstones import Kind, Reason, Tombstone, TombstoneSet, gather, make_tombstone
+from yfcc.errors import LockedError, SourceMissing, TargetError, VerifyError
+from yfcc.mirror.claim import AnyClaim, claim_shards
+from yfcc.mirror.clock import Clock, SystemClock, format_utc
+from yfcc.mirror.disk import target_errors
+from yfcc.mirror.forget_files import look_up, remove_items
+from yfcc.mirror.forget_search import find_matches, find_same_bytes
+from yfcc.mirror.layout import LEDGER
+from yfcc.mirror.root import AnyMirror, Mirror
+from yfcc.mirror.tombstones import TOMBSTONES, TombstoneFile, read_removals
+from yfcc.mirror.verify_journal import JOURNAL
+from yfcc.model import N_SHARDS, shard_of
+
+#: A mirror that cannot be written can be verified all the same.
+_NOT_WRITABLE: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+
+
+@dataclass(slots=True)
+class ForgetSummary:
+    """What a removal did, or with ``is_dry_run`` would do.
+
+    Attributes
+    ----------
+    n_new : int
+        Tombstones that were not known.
+    n_known : int
+        Tombstones of the mirror in all.
+    n_items : int
+        Items that had records or files in the mirror.
+    n_files : int
+        Files of them.
+    catalogs : dict of str to int
+        Rows removed, by catalog.
+    unknown : list of int
+        Ids asked for that the mirror has nothing of; they are kept away all the same.
+    left : list of str
+        What is left of the removed items.
+    is_dry_run : bool
+    """
+
+    n_new: int = 0
+    n_known: int = 0
+    n_items: int = 0
+    n_files: int = 0
+    catalogs: dict[str, int] = field(default_factory=dict)
+    unknown: list[int] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    is_dry_run: bool = False
+
+    def raise_if_left(self) -> None:
+        """End with exit code 8 if anything is left.
+
+        Raises
+        ------
+        VerifyError
+        """
+        if self.left:
+            more = f", and {len(self.left) - 1} more" if len(self.left) > 1 else ""
+            raise VerifyError(f"not all is gone: {self.left[0]}{more}")
+
+
+def forget(
+    mirror: Mirror,
+    tombstones: Iterable[Tombstone],
+    catalog: Path | None = None,
+    clock: Clock | None = None,
+) -> ForgetSummary:
+    """Remove items for good, and carry earlier removals to their ends.
+
+    Parameters
+    ----------
+    mirror : Mirror
+    tombstones : iterable of Tombstone
+        What to remove; none: only what is pending.
+    catalog : Path, optional
+        Loses the rows of everything that was ever removed from the mirror.
+    clock : Clock, optional
+        The time.
+
+    Raises
+    ------
+    LockedError
+        A run holds the items' shards, or another ``forget`` is at work. Once the tombstones are
+        written they stay, and the next run carries them out.
+    TargetError
+        The mirror or the catalog cannot be written.
+    SourceError
+        The catalog is missing, or is none.
+    """
+    asked = list(tombstones)
+    now = format_utc((clock or SystemClock()).now_utc())
+    if catalog is not None and not catalog.is_file():
+        raise SourceMissing(f"{catalog}: no catalog there; nothing was removed. Check --catalog.")
+    path = None if catalog is None else str(catalog.absolute())
+    summary = ForgetSummary()
+    with TombstoneFile(mirror) as file:
+        keys = {(each.kind.value, each.value) for each in asked}
+        pending = dict(file.removals.pending)
+        # What was removed once is looked for again; a kill meanwhile leaves all of it pending.
+        is_again = bool(keys & (file.removals.known.keys() - pending.keys()))
+        summary.n_new = file.add(asked, path, again=is_again)
+        wanted = gather(file.removals.known[key] for key in sorted({*keys, *pending}))
+        if wanted:
+            _remove_pending(mirror, file, wanted, catalog, now, summary)
+        for each in list(file.removals.catalogs):
+            _remove_rows(file, each, summary)
+        summary.n_known = len(file.removals.known)
+    return summary
+
+
+def _remove_pending(
+    mirror: Mirror,
+    file: TombstoneFile,
+    wanted: TombstoneSet,
+    catalog: Path | None,
+    now: str,
+    summary: ForgetSummary,
+) -> None:
+    """Take everything that is named out of the mirror."""
+    # A run that fetches meanwhile could bring what a search has passed already.
+    shards = range(N_SHARDS) if wanted.needs_search else {shard_of(each) for each in wanted.ids}
+    run_id = f"forget-{secrets.token_hex(6)}"
+    try:
+        with claim_shards(mirror, frozenset(shards), run_id, now) as claim:
+            matches = find_matches(mirror, wanted, catalog)
+            file.add(
+                make_tombstone(Kind.ID, str(photo_id), reason, now[:10])
+                for photo_id, reason in matches.items()
+            )
+            digests = _remove_matches(mirror, claim, matches, now, summary)
+            _empty_verify_journal(mirror)
+            summary.unknown = sorted(set(summary.unknown) & wanted.ids.keys())
+            summary.left += _find_left(mirror, matches)
+            for photo_id in find_same_bytes(mirror, digests, matches):
+                summary.left.append(
+                    f"item {photo_id} has the same bytes as a removed one: forget it too, by "
+                    "--id, or all that have them by --digest"
+                )
+            file.mark_mirror_done()
+    except LockedError as error:
+        raise LockedError(
+            f"{error}. What was asked for is noted in {mirror.name(LEDGER, TOMBSTONES)} and kept "
+            "from being fetched; run `yfcc forget` again to remove what is there"
+        ) from error
+
+
+def _remove_matches(
+    mirror: Mirror, claim: AnyClaim, matches: Mapping[int, Reason], now: str, summary: ForgetSummary
+) -> set[str]:
+    """Remove all matches; the SHA-256 of the bytes they had."""
+    digests: set[str] = set()
+    for shard, ids in sorted(_by_shard(matches).items()):
+        holding = remove_items(mirror, claim, shard, ids, now)
+        digests |= holding.digests
+        there = holding.recorded | holding.files.keys()
+        summary.n_items += len(there)
+        summary.n_files += holding.n_files
+        summary.unknown += sorted(ids.keys() - there - holding.known)
+    return digests
+
+
+def _by_shard(matches: Mapping[int, Reason]) -> dict[int, dict[int, Reason]]:
+    shards: dict[int, dict[int, Reason]] = defaultdict(dict)
+    for photo_id, reason in matches.items():
+        shards[shard_of(photo_id)][photo_id] = reason
+    return shards
+
+
+def _find_left(mirror: Mirror, matches: Mapping[int, Reason]) -> list[str]:
+    """What a second look finds of items that were removed."""
+    left = []
+    for shard, ids in sorted(_by_shard(matches).items()):
+        holding = look_up(mirror, shard, ids)
+        left += [f"item {photo_id} has a record still" for photo_id in sorted(holding.recorded)]
+        for photo_id, names in sorted(holding.files.items()):
+            left.append(f"item {photo_id} has files still: {', '.join(names)}")
+    return left
+
+
+def _empty_verify_journal(mirror: Mirror) -> None:
+    """A verification that was cut short begins anew: its journal may tell of removed items."""
+    with target_errors(f"write {mirror.name(LEDGER, JOURNAL)}"):
+        ledger_fd = mirror.open_directory(LEDGER)
+        try:
+            fd = mirror.disk.open(JOURNAL, os.O_RDWR | os.O_NOFOLLOW, dir_fd=ledger_fd)
+        except FileNotFoundError:
+            return
+        finally:
+            os.close(ledger_fd)
+        try:
+            # One that is under way empties its journal itself.
+            with suppress(BlockingIOError):
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                mirror.disk.truncate(fd, 0)
+        finally:
+            os.close(fd)
+
+
+def _remove_rows(file: TombstoneFile, catalog: str, summary: ForgetSummary) -> None:
+    from yfcc.catalog.forget import remove_rows  # noqa: PLC0415 - DuckDB takes its time to load
+
+    # One that was asked for in an earlier run, and is no more, has no rows.
+    if Path(catalog).is_file():
+        n_rows = remove_rows(Path(catalog), file.removals.known.values())
+        summary.catalogs[catalog] = n_rows
+    file.mark_catalog_done(catalog)
+
+
+def preview(
+    mirror: Mirror, tombstones: Collection[Tombstone], catalog: Path | None = None
+) -> ForgetSummary:
+    """What :func:`forget` would remove; nothing is written.
+
+    Raises
+    ------
+    TargetError, SourceError
+        As :func:`forget`.
+    """
+    removals = read_removals(mirror)
+    asked = {(each.kind.value, each.value): each for each in tombstones}
+    wanted = gather([*removals.pending.values(), *asked.values()])
+    summary = ForgetSummary(
+        n_new=len(asked.keys() - removals.known.keys()),
+        n_known=len(removals.known),
+        is_dry_run=True,
+    )
+    matches = find_matches(mirror, wanted, catalog)
+    for shard, ids in sorted(_by_shard(matches).items()):
+        holding = look_up(mirror, shard, ids)
+        there = holding.recorded | holding.files.keys()
+        summary.n_items += len(there)
+        summary.n_files += holding.n_files
+        summary.unknown += sorted((ids.keys() - there - holding.known) & wanted.ids.keys())
+    if catalog is not None:
+        from yfcc.catalog.forget import find_items  # noqa: PLC0415
+
+        named = gather(removals.known.values())
+        for each in [*asked.values(), *_ids_of(matches)]:
+            named.add(each)
+        summary.catalogs[str(catalog.absolute())] = len(find_items(catalog, named))
+    return summary
+
+
+def _ids_of(matches: Mapping[int, Reason]) -> list[Tombstone]:
+    return [Tombstone(Kind.ID, str(each), reason, "") for each, reason in matches.items()]
+
+
+def finish_removals(mirror: AnyMirror, clock: Clock | None = None) -> ForgetSummary | None:
+    """Carry out what a removal that was cut short left in the mirror; for the start of a run.
+
+    Where another process is at work it is left to the next run, and so it is on a disk that
+    cannot be written; nothing is fetched for a removed item meanwhile.
+
+    Returns
+    -------
+    ForgetSummary or None
+        None: nothing was pending, or nothing could be done.
+
+    Raises
+    ------
+    TargetError
+        The list of removals is damaged, or the disk is full or failing.
+    """
+    if not isinstance(mirror, Mirror) or not read_removals(mirror).pending:
+        return None
+    summary = ForgetSummary()
+    now = format_utc((clock or SystemClock()).now_utc())
+    try:
+        with TombstoneFile(mirror) as file:
+            wanted = gather(file.removals.pending.values())
+            if wanted:
+                _remove_pending(mirror, file, wanted, None, now, summary)
+    except LockedError:
+        return None
+    except TargetError as error:
+        cause = error.__cause__
+        if isinstance(cause, OSError) and cause.errno in _NOT_WRITABLE:
+            return None
+        raise
+    return summary

@@ -1,0 +1,217 @@
+"""Taking items out of one shard of a mirror: their records' contents, then their files."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import orjson
+
+from yfcc.catalog.tombstones import Reason
+from yfcc.mirror.claim import AnyClaim
+from yfcc.mirror.disk import target_errors
+from yfcc.mirror.layout import LEDGER, TMP, directory_parts, ledger_name
+from yfcc.mirror.ledger import find_committed, read_shard, seal_lines
+from yfcc.mirror.record import Record, encode_record
+from yfcc.mirror.root import Mirror
+from yfcc.mirror.tree import list_names, replace_file
+from yfcc.model import Outcome, shard_of
+
+_ID: Final = re.compile(rb'"photo_id":([0-9]+)')
+
+#: All that a record of a removed item has.
+_BARE: Final = frozenset({"photo_id", "outcome", "first_error", "fetched_at", "run_id"})
+
+
+def describe_reason(reason: Reason) -> str:
+    """What the record of a removed item says."""
+    return f"forgotten: {reason}"
+
+
+def forgotten_record(photo_id: int, reason: Reason, now: str, run_id: str) -> Record:
+    """The record of a removed item: its id, and the reason's code."""
+    return Record(
+        photo_id=photo_id,
+        outcome=Outcome.FORGOTTEN,
+        source=None,
+        url=None,
+        path=None,
+        n_bytes=None,
+        sha256=None,
+        content_type=None,
+        width=None,
+        height=None,
+        http_status=None,
+        attempts=None,
+        first_error=describe_reason(reason),
+        fetched_at=now,
+        x_robots_tag=None,
+        shard=shard_of(photo_id),
+        run_id=run_id,
+    )
+
+
+@dataclass(slots=True)
+class Holding:
+    """What a shard has of some items.
+
+    Attributes
+    ----------
+    recorded : set of int
+        Items with a record that says more than that they are removed.
+    known : set of int
+        Items with any record.
+    digests : set of str
+        SHA-256 of bytes they are recorded with.
+    files : dict of int to list of str
+        Names of their files, the JSON last.
+    is_torn : bool
+        Lines that do not count name one of them.
+    """
+
+    recorded: set[int] = field(default_factory=set)
+    known: set[int] = field(default_factory=set)
+    digests: set[str] = field(default_factory=set)
+    files: dict[int, list[str]] = field(default_factory=dict)
+    is_torn: bool = False
+
+    @property
+    def n_files(self) -> int:
+        """Files of all of them."""
+        return sum(map(len, self.files.values()))
+
+
+def look_up(mirror: Mirror, shard: int, ids: Collection[int]) -> Holding:
+    """What a shard has of some items; nothing is changed.
+
+    Raises
+    ------
+    TargetError
+        It cannot be read.
+    """
+    holding = Holding()
+    content = read_shard(mirror, shard)
+    committed = find_committed(content)
+    n_lines = 0
+    for line in committed.iter_lines():
+        match = _ID.search(line)
+        if match is None or int(match[1]) not in ids:
+            continue
+        n_lines += 1
+        found = orjson.loads(line)
+        photo_id = found["photo_id"]
+        if not found.keys() <= _BARE or found["outcome"] != Outcome.FORGOTTEN:
+            holding.recorded.add(photo_id)
+        holding.known.add(photo_id)
+        if found.get("sha256"):
+            holding.digests.add(found["sha256"])
+    if committed.n_damaged_bytes or committed.end < len(content):
+        n_named = sum(int(each) in ids for each in _ID.findall(content))
+        holding.is_torn = n_named > n_lines
+    for parts, leaf_ids in _by_leaf(ids).items():
+        _list_files(mirror, parts, leaf_ids, holding)
+    return holding
+
+
+def _by_leaf(ids: Iterable[int]) -> dict[tuple[str, ...], set[int]]:
+    leaves: dict[tuple[str, ...], set[int]] = defaultdict(set)
+    for photo_id in ids:
+        leaves[directory_parts(photo_id)].add(photo_id)
+    return leaves
+
+
+def _list_files(
+    mirror: Mirror, parts: tuple[str, ...], ids: Collection[int], holding: Holding
+) -> None:
+    with target_errors(f"list {mirror.name(*parts)}"):
+        try:
+            leaf_fd = mirror.open_directory(*parts)
+        except FileNotFoundError:
+            return
+        try:
+            names = list_names(leaf_fd)
+        finally:
+            os.close(leaf_fd)
+    for name in sorted(names, key=lambda each: (each.endswith(".json"), each)):
+        stem = name.partition(".")[0]
+        if stem.isascii() and stem.isdigit() and len(stem) < 20 and int(stem) in ids:
+            holding.files.setdefault(int(stem), []).append(name)
+
+
+def remove_items(
+    mirror: Mirror, claim: AnyClaim, shard: int, ids: Mapping[int, Reason], now: str
+) -> Holding:
+    """Take items out of a shard; durable on return.
+
+    The ledger is written first: no moment has a record ``stored`` without its file. A file that
+    is left after a kill belongs to a removal that is pending still.
+
+    Parameters
+    ----------
+    mirror : Mirror
+    claim : Claim or BucketClaim
+        Holds the shard.
+    shard : int
+    ids : mapping of int to Reason
+        Items of the shard.
+    now : str
+        For the records.
+
+    Returns
+    -------
+    Holding
+        What was there of them.
+
+    Raises
+    ------
+    TargetError
+        The mirror cannot be read or written.
+    LockedError
+        The shard is not held any more.
+    """
+    holding = look_up(mirror, shard, ids)
+    if holding.recorded or holding.is_torn:
+        _rewrite_ledger(mirror, claim, shard, {each: ids[each] for each in holding.known}, now)
+    files_by_leaf: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for photo_id, names in holding.files.items():
+        files_by_leaf[directory_parts(photo_id)] += names
+    for parts, names in files_by_leaf.items():
+        claim.check()
+        with target_errors(f"remove files from {mirror.name(*parts)}"):
+            leaf_fd = mirror.open_directory(*parts)
+            try:
+                for name in names:
+                    mirror.disk.unlink(name, dir_fd=leaf_fd)
+                mirror.disk.fsync(leaf_fd)
+            finally:
+                os.close(leaf_fd)
+    return holding
+
+
+def _rewrite_ledger(
+    mirror: Mirror, claim: AnyClaim, shard: int, ids: Mapping[int, Reason], now: str
+) -> None:
+    """Write a shard's file anew: of removed items nothing stays but one bare record."""
+    kept = []
+    for line in find_committed(read_shard(mirror, shard)).iter_lines():
+        match = _ID.search(line)
+        if match is None or int(match[1]) not in ids:
+            kept.append(line + b"\n")
+    for photo_id, reason in sorted(ids.items()):
+        kept.append(encode_record(forgotten_record(photo_id, reason, now, claim.run_id)))
+    content = seal_lines(b"".join(kept)) if kept else b""
+    claim.check()
+    with target_errors(f"write {mirror.name(LEDGER, ledger_name(shard))}"):
+        tmp_fd = mirror.open_directory(TMP, claim.run_id)
+        try:
+            ledger_fd = mirror.open_directory(LEDGER)
+            try:
+                replace_file(mirror.disk, tmp_fd, ledger_fd, ledger_name(shard), content)
+            finally:
+                os.close(ledger_fd)
+        finally:
+            os.close(tmp_fd)

@@ -1,0 +1,182 @@
+"""Finding what a removal means in a mirror: items by owner, by hash, and by the bytes they have."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from yfcc.catalog.tombstones import Reason, TombstoneSet
+from yfcc.mirror.disk import target_errors
+from yfcc.mirror.layout import MEDIA, directory_parts, document_name
+from yfcc.mirror.ledger import find_committed, list_shards, read_shard
+from yfcc.mirror.root import Mirror
+from yfcc.mirror.tree import list_names, read_file
+
+_CHUNK: Final = 500_000
+_STEP: Final = re.compile(r"[0-9]{3}")
+_DOCUMENT: Final = re.compile(r"([1-9][0-9]{0,18})\.json")
+
+# In JSON no quote of a text stands without a backslash: these match no text, only members.
+_NSID: Final = re.compile(rb'"user_nsid":"([^"]*)"')
+_HASH: Final = re.compile(rb'"photo_hash":"([^"]*)"')
+_ID: Final = re.compile(rb'"photo_id":([0-9]+),')
+_OUTCOME: Final = re.compile(rb'"outcome":"([a-z_]+)"')
+_SHA256: Final = re.compile(rb'"sha256":"([0-9a-f]{64})"')
+#: The persistent copy's addresses end with the hash.
+_HASH_IN_URL: Final = re.compile(rb'/([0-9a-f]{16,32})\.[a-z0-9]{2,4}"')
+
+
+def find_matches(
+    mirror: Mirror, named: TombstoneSet, catalog: Path | None = None
+) -> dict[int, Reason]:
+    """Items that are named, with the reasons: by their ids, and by what is known of them.
+
+    Owners and hashes are looked for in the catalog, if there is one, and in the JSON of all
+    items that it does not know. Digests, and hashes once more, are looked for in the ledger.
+    Memory: the records of one shard, and the ids found.
+
+    Parameters
+    ----------
+    mirror : Mirror
+    named : TombstoneSet
+    catalog : Path, optional
+        Knows the items' owners and hashes.
+
+    Raises
+    ------
+    TargetError
+        The mirror cannot be read.
+    SourceError, LockedError
+        The catalog cannot be read.
+    """
+    found = dict(named.ids)
+    if named.digests or named.hashes:
+        for photo_id, reason in _search_ledger(mirror, named):
+            found.setdefault(photo_id, reason)
+    if named.users or named.hashes:
+        ids: Iterable[int] = iter_document_ids(mirror)
+        if catalog is not None:
+            # The catalog's owners and hashes are the JSON's too: only strangers are read.
+            from yfcc.catalog.forget import KnownItems, find_items  # noqa: PLC0415 - DuckDB
+
+            reason = next(iter([*named.users.values(), *named.hashes.values()]))
+            for photo_id in find_items(catalog, named):
+                found.setdefault(photo_id, reason)
+            with KnownItems(catalog) as known:
+                ids = [each for chunk in _chunks(ids) for each in known.unknown(chunk)]
+        for photo_id, reason in _search_documents(mirror, named, ids):
+            found.setdefault(photo_id, reason)
+    return found
+
+
+def _chunks(ids: Iterable[int]) -> Iterator[list[int]]:
+    rest = iter(ids)
+    while chunk := list(islice(rest, _CHUNK)):
+        yield chunk
+
+
+def iter_document_ids(mirror: Mirror) -> Iterator[int]:
+    """Items that have a JSON in the mirror, recorded or not: every directory is listed."""
+    for top in _list(mirror, (MEDIA,)):
+        if _STEP.fullmatch(top):
+            for leaf in _list(mirror, (MEDIA, top)):
+                if _STEP.fullmatch(leaf):
+                    for name in _list(mirror, (MEDIA, top, leaf)):
+                        match = _DOCUMENT.fullmatch(name)
+                        if match:
+                            yield int(match[1])
+
+
+def _list(mirror: Mirror, parts: tuple[str, ...]) -> list[str]:
+    with target_errors(f"list {mirror.name(*parts)}"):
+        try:
+            fd = mirror.open_directory(*parts)
+        except (FileNotFoundError, NotADirectoryError):
+            return []  # a stray file, which verify names
+        try:
+            return sorted(list_names(fd))
+        finally:
+            os.close(fd)
+
+
+def read_document(mirror: Mirror, photo_id: int) -> bytes | None:
+    """An item's JSON; None if it has none."""
+    name = document_name(photo_id)
+    with target_errors(f"read {mirror.name(*directory_parts(photo_id), name)}"):
+        try:
+            leaf_fd = mirror.open_directory(*directory_parts(photo_id))
+        except FileNotFoundError:
+            return None
+        try:
+            return read_file(mirror.disk, leaf_fd, name)
+        except FileNotFoundError:
+            return None
+        finally:
+            os.close(leaf_fd)
+
+
+def _search_documents(
+    mirror: Mirror, named: TombstoneSet, ids: Iterable[int]
+) -> Iterator[tuple[int, Reason]]:
+    """Items whose JSON, damaged or not, says that they are named."""
+    users = {nsid.encode(): reason for nsid, reason in named.users.items()}
+    hashes = {each.encode(): reason for each, reason in named.hashes.items()}
+    for photo_id in ids:
+        content = read_document(mirror, photo_id) or b""
+        said = [*map(users.get, _NSID.findall(content)), *map(hashes.get, _HASH.findall(content))]
+        reason = next(filter(None, said), None)
+        if reason is not None:
+            yield photo_id, reason
+
+
+def _search_ledger(mirror: Mirror, named: TombstoneSet) -> Iterator[tuple[int, Reason]]:
+    hashes = {each.encode(): reason for each, reason in named.hashes.items()}
+    if hashes:
+        yield from _search_lines(mirror, _HASH_IN_URL, hashes)
+    if named.digests:
+        yield from iter_stored_with(mirror, named.digests)
+
+
+def _search_lines(
+    mirror: Mirror, pattern: re.Pattern[bytes], wanted: Mapping[bytes, Reason]
+) -> Iterator[tuple[int, Reason]]:
+    """Items any of whose records has a wanted value, and what the value is mapped to."""
+    for shard in list_shards(mirror):
+        content = read_shard(mirror, shard)
+        if wanted.keys().isdisjoint(pattern.findall(content)):
+            continue
+        for line in find_committed(content).iter_lines():
+            reason = next(filter(None, map(wanted.get, pattern.findall(line))), None)
+            match = _ID.search(line)
+            if reason is not None and match is not None:
+                yield int(match[1]), reason
+
+
+def iter_stored_with(mirror: Mirror, digests: Mapping[str, Reason]) -> Iterator[tuple[int, Reason]]:
+    """Items whose stored bytes, by their latest records, have one of some SHA-256."""
+    wanted = {each.encode(): reason for each, reason in digests.items()}
+    for shard in list_shards(mirror):
+        content = read_shard(mirror, shard)
+        if wanted.keys().isdisjoint(_SHA256.findall(content)):
+            continue
+        latest: dict[int, bytes] = {}
+        for line in find_committed(content).iter_lines():
+            match = _ID.search(line)
+            if match is not None:
+                latest[int(match[1])] = line
+        for photo_id, line in latest.items():
+            outcome, digest = _OUTCOME.search(line), _SHA256.search(line)
+            if outcome and outcome[1] == b"stored" and digest and digest[1] in wanted:
+                yield photo_id, wanted[digest[1]]
+
+
+def find_same_bytes(mirror: Mirror, digests: Collection[str], but: Collection[int]) -> list[int]:
+    """Other stored items with the same bytes; ascending."""
+    if not digests:
+        return []
+    wanted = dict.fromkeys(digests, Reason.OTHER)
+    return sorted({found for found, _ in iter_stored_with(mirror, wanted)} - set(but))

@@ -1,0 +1,243 @@
+"""How far a verification has come, kept in the mirror so that one that was killed goes on.
+
+``ledger/verify.jsonl`` begins with a line that says what is verified, and gets a line for every
+shard that was checked to its end. It is emptied when the verification is done. The manifest grows
+beside its final name, and each line of the journal says how far it belongs to it.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from yfcc.errors import LockedError
+from yfcc.mirror.check_child import CheckOptions
+from yfcc.mirror.clock import Clock, SystemClock, format_utc
+from yfcc.mirror.disk import Disk, target_errors
+from yfcc.mirror.findings import ShardFindings
+from yfcc.mirror.layout import LEDGER, PART_SUFFIX
+from yfcc.mirror.root import Mirror
+from yfcc.mirror.tree import PRIVATE_FILE_MODE
+
+JOURNAL: Final = "verify.jsonl"
+
+#: What was read longer ago than this is read again.
+_MAX_AGE: Final = timedelta(days=7)
+
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+class ManifestFile:
+    """A manifest that grows beside its final name: ``sha256sum -c`` reads it in the mirror's root.
+
+    Parameters
+    ----------
+    path : Path
+        The final name.
+    disk : Disk
+    """
+
+    def __init__(self, path: Path, disk: Disk) -> None:
+        self._path = path.absolute()
+        self._part = self._path.with_name(self._path.name + PART_SUFFIX)
+        self._disk = disk
+        with target_errors(f"write {self._part}"):
+            self._dir_fd = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+            self._fd = disk.open(self._part.name, flags, 0o644, dir_fd=self._dir_fd)
+        self.n_bytes = os.fstat(self._fd).st_size
+
+    def cut(self, n_bytes: int) -> None:
+        """Forget all lines after so many bytes."""
+        with target_errors(f"write {self._part}"):
+            self._disk.truncate(self._fd, n_bytes)
+        self.n_bytes = n_bytes
+
+    def add(self, lines: list[str]) -> None:
+        """Append lines."""
+        content = "".join(f"{line}\n" for line in lines).encode()
+        with target_errors(f"write {self._part}"):
+            self._disk.write_all(self._fd, content)
+        self.n_bytes += len(content)
+
+    def publish(self) -> None:
+        """Put the manifest under its final name, durably."""
+        with target_errors(f"write {self._path}"):
+            self._disk.fsync(self._fd)
+            self._disk.rename(
+                self._part.name, self._path.name, from_fd=self._dir_fd, to_fd=self._dir_fd
+            )
+            self._disk.fsync(self._dir_fd)
+
+    def close(self) -> None:
+        """Give the descriptors back."""
+        os.close(self._fd)
+        os.close(self._dir_fd)
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What is verified: a journal that says something else is begun anew."""
+
+    options: CheckOptions
+    shards: str
+    manifest: str | None
+
+
+class VerifyJournal:
+    """The journal of one verification, held by this process until it is closed.
+
+    Parameters
+    ----------
+    mirror : Mirror
+    options : CheckOptions
+    shards : str
+        Which shards were asked for.
+    manifest : Path or None
+        Where the manifest goes.
+    restart : bool
+        Do not go on where an earlier verification was.
+    clock : Clock, optional
+
+    Raises
+    ------
+    LockedError
+        Another verification is under way.
+    TargetError
+        The mirror, or the manifest, cannot be written.
+    """
+
+    def __init__(
+        self,
+        mirror: Mirror,
+        options: CheckOptions,
+        shards: str,
+        manifest: Path | None = None,
+        *,
+        restart: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
+        self._mirror = mirror
+        self._header = _Header(
+            options, shards, None if manifest is None else str(manifest.absolute())
+        )
+        self._clock = clock or SystemClock()
+        self.done: list[ShardFindings] = []
+        self._manifest = None
+        self._is_cut_short = False
+        with ExitStack() as on_error:
+            self._fd = self._open()
+            on_error.callback(os.close, self._fd)
+            if manifest is not None:
+                self._manifest = ManifestFile(manifest, mirror.disk)
+                on_error.callback(self._manifest.close)
+            if restart or not self._take_up():
+                self._begin()
+            on_error.pop_all()
+
+    def _open(self) -> int:
+        name = self._mirror.name(LEDGER, JOURNAL)
+        with target_errors(f"write {name}"):
+            ledger_fd = self._mirror.open_directory(LEDGER)
+            try:
+                flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+                fd = self._mirror.disk.open(JOURNAL, flags, PRIVATE_FILE_MODE, dir_fd=ledger_fd)
+            finally:
+                os.close(ledger_fd)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(fd)
+            raise LockedError(
+                f"{self._mirror.root} is being verified by another process: wait until it ends"
+            ) from error
+        return fd
+
+    def _take_up(self) -> bool:
+        """Take in what an earlier verification found; False if it cannot be gone on with."""
+        content = os.pread(self._fd, os.fstat(self._fd).st_size, 0)
+        lines = content.split(b"\n")
+        end, manifest_end = len(lines[0]) + 1, 0
+        if not self._is_ours(_parse(lines[0])):
+            return False
+        for line in lines[1:-1]:
+            found = _parse(line)
+            try:
+                size = found.pop("manifest_end")
+                if self._manifest is not None and size > self._manifest.n_bytes:
+                    break
+                findings = ShardFindings.from_json(found)
+            except (KeyError, TypeError, ValueError):
+                break  # torn by a power cut: what follows counts no more
+            self.done.append(findings)
+            end += len(line) + 1
+            manifest_end = size
+        with target_errors(f"write {self._mirror.name(LEDGER, JOURNAL)}"):
+            self._mirror.disk.truncate(self._fd, end)
+        if self._manifest is not None:
+            self._manifest.cut(manifest_end)
+        return True
+
+    def _is_ours(self, header: dict[str, Any]) -> bool:
+        oldest = format_utc(self._clock.now_utc() - _MAX_AGE)
+        return header.pop("started", "") > oldest and header == asdict(self._header)
+
+    def _begin(self) -> None:
+        self.done.clear()
+        if self._manifest is not None:
+            self._manifest.cut(0)
+        self._truncate()
+        started = format_utc(self._clock.now_utc())
+        self._write({**asdict(self._header), "started": started})
+
+    def _truncate(self) -> None:
+        with target_errors(f"write {self._mirror.name(LEDGER, JOURNAL)}"):
+            self._mirror.disk.truncate(self._fd, 0)
+
+    def _write(self, line: dict[str, Any]) -> None:
+        # Not synced: a power cut costs some reading again, a sync a shard would cost more.
+        content = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+        with target_errors(f"write {self._mirror.name(LEDGER, JOURNAL)}"):
+            try:
+                if not self._is_cut_short:
+                    self._mirror.disk.write_all(self._fd, content)
+            except OSError as error:
+                if error.errno not in _FULL:
+                    raise
+                self._is_cut_short = True  # a full disk can be verified, if in one go
+
+    def add(self, findings: ShardFindings) -> None:
+        """Take note of a shard that was checked to its end."""
+        if self._manifest is not None:
+            self._manifest.add(findings.manifest)
+        findings.manifest.clear()
+        n_bytes = 0 if self._manifest is None else self._manifest.n_bytes
+        self._write({**findings.to_json(), "manifest_end": n_bytes})
+
+    def finish(self) -> None:
+        """Publish the manifest and forget the progress: the next verification reads all again."""
+        if self._manifest is not None:
+            self._manifest.publish()
+        self._truncate()
+
+    def close(self) -> None:
+        """Let go of the lock; progress stays."""
+        os.close(self._fd)
+        if self._manifest is not None:
+            self._manifest.close()
+
+
+def _parse(line: bytes) -> dict[str, Any]:
+    with suppress(orjson.JSONDecodeError):
+        found = orjson.loads(line)
+        if isinstance(found, dict):
+            return found
+    return {}
