@@ -12,19 +12,26 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import cache
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
 
+from tests.conftest import RunYfcc, SampleAt
 from tests.fakes.meddling_proxy import Meddling, MeddlingProxy
 from tests.fakes.mirror_checks import download
 from tests.fakes.mirror_items import FakeAcquire, make_item, make_items, media_bytes, wait_until
 from tests.fakes.mirror_places import BucketPrefix, DirectoryMirror, MirrorPlace
 from tests.fakes.object_stores import WRITABLE
 from tests.fakes.places import credentials
+from yfcc.catalog.build import BuildSettings, build_catalog
+from yfcc.demo.serve import EmbeddedServers
 from yfcc.errors import LockedError, TargetError, UsageError
+from yfcc.metadata.source import open_source
 from yfcc.mirror.bucket.claim import BucketClaim, Pace
 from yfcc.mirror.bucket.ledger_parts import N_PARTS, PartsLedger, put_together
 from yfcc.mirror.bucket.objects import LARGE_BYTES, Objects
@@ -41,9 +48,12 @@ from yfcc.mirror.report import read_report
 from yfcc.mirror.status import read_status
 from yfcc.mirror.verify import VerifyOptions, verify_mirror
 from yfcc.model import Outcome
+from yfcc.progress import SilentProgress
 
 REPOSITORY = Path(__file__).parents[2]
 NOW = "2026-11-21T12:00:00.000Z"
+#: Kills of a run to a bucket, each of which takes seconds.
+N_KILLS = int(os.environ.get("YFCC_KILLS", "1"))
 
 
 @pytest.fixture(params=["directory", *WRITABLE])
@@ -64,7 +74,15 @@ def bucket_of(name: str, find_store, monkeypatch) -> BucketPrefix:
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     for variable, value in credentials(store.owner).items():
         monkeypatch.setenv(variable, value)
+    session = session_of(store.owner.access_key, store.owner.secret_key)
+    monkeypatch.setattr(boto3, "Session", lambda: session)
     return BucketPrefix(store)
+
+
+@cache
+def session_of(access_key: str, secret_key: str) -> boto3.Session:
+    """One for all clients of an owner: each reads boto3's description of S3, for 0.1 s."""
+    return boto3.Session(access_key, secret_key, region_name="us-east-1")
 
 
 @pytest.fixture
@@ -119,7 +137,7 @@ def test_every_outcome_is_counted_once_and_final_ones_are_asked_once(place: Mirr
     def by_id(photo_id: int) -> Outcome:
         return [Outcome.STORED, Outcome.GONE, Outcome.FAILED, Outcome.REFUSED][photo_id % 4]
 
-    items = make_items(24)
+    items = make_items(12)
     expected = Counter(by_id(item.photo_id).value for item in items)
     first = run(place, items, FakeAcquire(by_id))
     assert (first.outcomes, first.not_yet_tried, first.exit_code) == (dict(expected), 0, 3)
@@ -151,15 +169,17 @@ def n_lines(log: Path) -> int:
 def test_killed_runs_lose_nothing_and_ask_for_nothing_twice(
     place: MirrorPlace, tmp_path: Path
 ) -> None:
-    log, n_items = tmp_path / "log", 120
+    n_kills = N_KILLS if place.is_bucket else max(3, N_KILLS)
+    log, n_items = tmp_path / "log", 6 + 14 * n_kills
     moments = random.Random(20261121)
-    for _ in range(2):
+    for _ in range(n_kills):
         n_before = n_lines(log)
         done = set(place.records()) | place.whole()
         child = start_child(place, n_items, log, "fast")
-        n_until = n_before + moments.randrange(8, 20)
+        n_until = n_before + moments.randrange(6, 14)
         try:
             wait_until(lambda n=n_until, c=child: n_lines(log) >= n or c.poll() is not None)
+            wait_until(lambda c=child: place.list("media/") or c.poll() is not None)
             time.sleep(moments.random() * 0.02)
         finally:
             child.kill()
@@ -332,6 +352,13 @@ def test_a_store_keeps_measures_and_removes(place: MirrorPlace) -> None:
         store.remove(4207153986, ["4207153986.jpg", "4207153986.png"])
         assert store.measure_media(4207153986, "jpg") is None
     assert place.list("media/") == ["media/420/715/4207153986.json"]
+
+
+def test_no_bucket_is_exit_6(bucket: BucketPrefix) -> None:
+    for open_it in (open_any, create_any):
+        with pytest.raises(TargetError, match=r"no such bucket \(NoSuchBucket\)") as refused:
+            open_it("s3://nowhere-at-all/mirror")
+        assert refused.value.exit_code == 6
 
 
 def test_another_format_is_refused(place: MirrorPlace) -> None:
@@ -620,39 +647,68 @@ def test_verify_of_a_bucket_samples_decodes_and_refuses_a_manifest(
             verify_mirror(mirror, VerifyOptions(manifest=tmp_path / "manifest"))
 
 
-def test_the_commands_work_on_a_bucket(
-    bucket: BucketPrefix, sample, servers, run_yfcc, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory, sample: SampleAt) -> str:
+    path = tmp_path_factory.mktemp("catalog") / "catalog.duckdb"
+    source = open_source(str(sample.directory / "buckets" / "yfcc100m-metadata" / "v2"))
+    build_catalog(source, BuildSettings(path, limit=12), SilentProgress())
+    return str(path)
+
+
+@pytest.fixture
+def call(bucket: BucketPrefix, run_yfcc: RunYfcc) -> Callable[..., Any]:
+    """Run a command on the bucket's mirror; what it says in JSON, or its whole end."""
     environment = credentials(bucket.store.owner) | {
         "YFCC_MIRROR_ENDPOINT": bucket.store.endpoint,
         "AWS_REGION": "us-east-1",
     }
-    catalog = str(tmp_path / "catalog.duckdb")
-    source = sample.directory / "buckets" / "yfcc100m-metadata" / "v2"
-    built = run_yfcc("metadata", "--source", str(source), "--catalog", catalog, "--limit", "12")
-    assert built.returncode == 0, built.stderr
-    arguments = (
-        *("download", "--catalog", catalog, "--mirror", bucket.address, "--json"),
-        *("--s3-endpoint", servers.s3_endpoint, "--allow-private-hosts"),
-    )
-    told = [json.loads(run_yfcc(*arguments, **environment).stdout) for _ in range(2)]
-    n_stored = told[0]["outcomes"]["stored"]
+
+    def run_it(*arguments: str) -> Any:
+        done = run_yfcc(*arguments, "--mirror", bucket.address, **environment)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout) if done.stdout.startswith(("{", "[")) else done
+
+    return run_it
+
+
+def download_flags(catalog: str, servers: EmbeddedServers) -> list[str]:
+    endpoint = ["--s3-endpoint", servers.s3_endpoint, "--allow-private-hosts"]
+    return ["download", "--catalog", catalog, "--json", *endpoint]
+
+
+def test_the_commands_work_on_a_bucket(
+    call, catalog: str, servers: EmbeddedServers, tmp_path: Path
+) -> None:
+    told = call(*download_flags(catalog, servers))
+    n_stored = told["outcomes"]["stored"]
     assert n_stored > 0
-    assert told[1]["outcomes"]["already_stored"] == n_stored
-    status = run_yfcc("status", "--mirror", bucket.address, "--json", **environment)
-    assert json.loads(status.stdout)["outcomes"]["stored"] == n_stored
-    verified = run_yfcc("verify", "--mirror", bucket.address, "--json", **environment)
-    assert verified.returncode == 0, verified.stderr
-    assert json.loads(verified.stdout)["n_items"] == n_stored
-    counted = run_yfcc(
-        *("query", "SELECT count(*) AS n FROM downloads JOIN items USING (photo_id)"),
-        *("--catalog", catalog, "--mirror", bucket.address, "--format", "json"),
-        **environment,
-    )
-    assert json.loads(counted.stdout)[0]["n"] == 12, counted.stderr
-    reported = run_yfcc("report", "--mirror", bucket.address, "--out", "r.html", **environment)
-    assert reported.returncode == 0, reported.stderr
-    nowhere = run_yfcc("status", "--mirror", "s3://nowhere-at-all/mirror", **environment)
-    assert nowhere.returncode == 6
-    assert "no such bucket (NoSuchBucket)" in nowhere.stderr
-    assert "Traceback" not in nowhere.stderr
+    assert call("status", "--json")["outcomes"]["stored"] == n_stored
+    assert call("verify", "--json")["n_items"] == n_stored
+    sql = "SELECT count(*) AS n FROM downloads JOIN items USING (photo_id)"
+    assert call("query", sql, "--catalog", catalog, "--format", "json")[0]["n"] == 12
+    call("report", "--out", "r.html")
+    assert (tmp_path / "r.html").stat().st_size > 1_000
+
+
+def test_two_processes_share_the_work_and_a_second_run_finds_it_done(
+    bucket: BucketPrefix, call, catalog: str, servers: EmbeddedServers
+) -> None:
+    flags = [*download_flags(catalog, servers), "--processes", "2"]
+    first, second = call(*flags), call(*flags)
+    n_stored = first["outcomes"]["stored"]
+    assert n_stored > 0
+    expected = first["outcomes"] | {"already_stored": n_stored}
+    del expected["stored"]
+    assert second["outcomes"] == expected
+    assert (first["not_yet_tried"], second["n_bytes"]) == (0, 0)
+    runs = [json.loads(bucket.read(path)) for path in bucket.list("ledger/runs/") if "json" in path]
+    assert {run["run_id"] for run in runs} == {
+        run_id for told in (first, second) for run_id in told["run_id"].split(",")
+    }
+    by_first = [run for run in runs if run["run_id"] in first["run_id"]]
+    assert len(by_first) == 2
+    assert all(run["outcomes"]["stored"] for run in by_first), "one process did it all"
+    assert bucket.list("ledger/locks/") == []
+    with open_any(bucket.address) as mirror:
+        found = verify_mirror(mirror)
+    assert (found.n_items, found.damages) == (n_stored, [])

@@ -149,7 +149,7 @@ class MeddlingProxy:
                     status = statuses.pop(0)
                     connection.sendall(_error(status, meddling.code, has_body=method != "HEAD"))
                     return
-            reply = self._ask(re.sub(rb"(?i)\r\nconnection: [^\r]*", b"", head), content)
+            reply = self._ask(re.sub(rb"(?i)\r\n(connection|expect): [^\r]*", b"", head), content)
             if ranged:
                 self._answer(connection, reply, meddling)
             else:
@@ -204,6 +204,9 @@ def _read_request(connection: socket.socket) -> tuple[bytes, bytes]:
         request += part
         end = request.find(b"\r\n\r\n") + 4
         if end >= 4 and n_bytes is None:
+            if re.search(rb"(?i)\r\nexpect: 100-continue", request[:end]):
+                # Who expects it waits a second for it, with the body.
+                connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
             told = re.search(rb"(?i)\r\ncontent-length: ([0-9]+)", request[:end])
             n_bytes = end + (int(told[1]) if told else 0)
     return request[:end], request[end:]

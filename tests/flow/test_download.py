@@ -266,7 +266,7 @@ def test_a_dry_run_asks_for_nothing_and_counts_licences(
         (["--shard-of", "8/8"], "0/N to N-1/N"),
         (["--shard-of", "8"], "0/8"),
         (["--flickr-rate", "fast"], "fast"),
-        (["--mirror", "s3://bucket/mirror"], "directory"),
+        (["--mirror", "gs://bucket/mirror"], "directory"),
     ],
 )
 def test_a_flag_that_makes_no_sense_is_explained(

@@ -11,13 +11,19 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from tests.conftest import RunYfcc, SampleAt
 from tests.fakes.answering_server import AnsweringServer, Reply
 from yfcc.catalog.build import BuildSettings, build_catalog
+from yfcc.catalog.tombstones import Kind, Reason, Tombstone
 from yfcc.demo.serve import EmbeddedServers
 from yfcc.metadata.source import open_source
+from yfcc.mirror.claim import claim_shards
+from yfcc.mirror.root import create_mirror
+from yfcc.mirror.tombstones import TombstoneFile, read_removals
+from yfcc.model import N_SHARDS
 from yfcc.progress import SilentProgress
 
 
@@ -108,6 +114,32 @@ def test_two_processes_do_the_work_of_one_and_their_counts_add_up(
     assert sum(run["n_selected"] for run in first) == done["n_selected"]
     assert all(run["outcomes"].get("stored", 0) for run in first), "one process did it all"
     assert run_yfcc("verify", "--mirror", "mirror").returncode == 0
+
+
+def test_processes_wait_for_a_removal_that_is_carried_out_when_they_start(
+    catalog: str, sample: SampleAt, tmp_path: Path
+) -> None:
+    root, shards = tmp_path / "mirror", frozenset(range(N_SHARDS))
+    with duckdb.connect(catalog, read_only=True) as connection:
+        owner, n_owned = connection.execute(
+            "SELECT user_nsid, count(*) FROM items GROUP BY ALL ORDER BY ALL LIMIT 1"
+        ).fetchall()[0]
+    with EmbeddedServers(sample.directory) as servers, create_mirror(root) as mirror:
+        # As `yfcc forget --user` does while it looks for the owner's items.
+        with TombstoneFile(mirror) as file:
+            file.add([Tombstone(Kind.USER, owner, Reason.OWNER_REQUEST, "2026-11-21")])
+            with claim_shards(mirror, shards, "forget-1", "2026-11-21T12:00:00.000Z"):
+                process = start(catalog, servers.s3_endpoint, root)
+                deadline = time.monotonic() + 20
+                while len(children_of(process.pid)) < 2:
+                    assert time.monotonic() < deadline
+                    time.sleep(0.02)
+                time.sleep(1.5)
+        output, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors
+        told = json.loads(output)
+        assert (told["outcomes"]["forgotten"], told["not_yet_tried"]) == (n_owned, 0)
+        assert not read_removals(mirror).pending
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

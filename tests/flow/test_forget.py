@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -29,11 +32,13 @@ from tests.fakes.mirror_items import FakeAcquire, make_items, media_bytes
 from yfcc.catalog.tombstones import Kind, Reason
 from yfcc.errors import LockedError, TargetError, VerifyError
 from yfcc.mirror.claim import claim_shards
+from yfcc.mirror.disk import Disk
 from yfcc.mirror.forget import ForgetSummary, forget, preview
 from yfcc.mirror.forget_lists import write_list
 from yfcc.mirror.repair import repair_mirror
 from yfcc.mirror.root import create_mirror, open_mirror
-from yfcc.mirror.tombstones import read_removals
+from yfcc.mirror.stop import StopRequest
+from yfcc.mirror.tombstones import TombstoneFile, read_removals
 from yfcc.mirror.verify import verify_mirror
 from yfcc.model import Outcome, shard_of
 
@@ -274,6 +279,64 @@ def test_a_run_sees_what_is_removed_while_it_lasts(tmp_path: Path) -> None:
     assert items[0].shard == first_shard
     assert last not in acquire.asked
     assert read_records(tmp_path)[last]["outcome"] == "forgotten"
+
+
+def test_a_run_sees_what_is_removed_after_the_last_items_were_read(tmp_path: Path) -> None:
+    items = make_items(20)  # one batch: all are read before the first is asked for
+    last = items[-1].photo_id
+
+    def before(item):
+        if not has_tombstone(tmp_path, last):
+            with open_mirror(tmp_path) as mirror, pytest.raises(LockedError):
+                forget(mirror, [tombstone(last)])
+
+    acquire = FakeAcquire(before=before)
+    summary = download(tmp_path, items, acquire, n_workers=1)
+    assert last not in acquire.asked
+    assert summary.outcomes == {"stored": 19, "forgotten": 1}
+
+
+def test_of_runs_that_start_at_once_one_carries_a_removal_out_and_the_others_wait(
+    tmp_path: Path,
+) -> None:
+    fill(tmp_path)
+    with open_mirror(tmp_path, FailingDisk("unlink", 1)) as mirror, pytest.raises(TargetError):
+        forget(mirror, [tombstone(OWNER, Kind.USER)])
+    is_removing = threading.Event()
+
+    class SlowDisk(Disk):
+        """Removes media only after a second, in which the other run starts."""
+
+        def unlink(self, name, *, dir_fd):
+            if name.endswith(".jpg"):
+                is_removing.set()
+                time.sleep(0.5)
+            super().unlink(name, dir_fd=dir_fd)
+
+    acquire = FakeAcquire()
+    items, others = owned_items(), make_items(3, first_id=1_000_000_000)
+    assert {item.shard for item in items}.isdisjoint(item.shard for item in others)
+    with ThreadPoolExecutor(1) as executor:
+        # The removal holds all shards while it looks for the owner's items.
+        slow = executor.submit(download, tmp_path, others, acquire, SlowDisk())
+        assert is_removing.wait(10)
+        summary = download(tmp_path, items, acquire)
+        assert slow.result().outcomes == {"stored": 3}
+    assert summary.outcomes == {"already_stored": 1, "forgotten": 2}
+    nothing_left(tmp_path, FIRST, SECOND)
+
+
+def test_a_run_that_is_stopped_does_not_wait_for_a_removal(tmp_path: Path) -> None:
+    fill(tmp_path)
+    stop = StopRequest()
+    with open_mirror(tmp_path) as mirror, TombstoneFile(mirror) as held:
+        held.add([tombstone(FIRST)])
+        timer = threading.Timer(0.3, stop.ask)
+        timer.start()
+        began_s = time.monotonic()
+        download(tmp_path, owned_items(), again := FakeAcquire(), stop=stop)
+        assert time.monotonic() - began_s < 5
+    assert not again.asked
 
 
 def test_a_damaged_list_stops_every_run(tmp_path: Path) -> None:

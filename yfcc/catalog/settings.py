@@ -15,6 +15,12 @@ from yfcc.metadata.lines import CHUNK_BYTES
 BATCH_ROWS: Final = ROW_GROUP_ROWS
 #: Rows of a pack held beyond a window to look for its ids.
 SLACK_ROWS: Final = 120_000
+#: What a build may take by default.
+DEFAULT_MEMORY_BYTES: Final = 1_500_000_000
+#: Of that: the program, its libraries, and the room in which blocks are decompressed.
+_FIXED_BYTES: Final = 400_000_000
+#: By how much buffers shrink for less.
+_PARTS: Final = (1, 2, 4, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,17 @@ class BuildSizes:
     slack_rows: int = SLACK_ROWS
     chunk_bytes: int = CHUNK_BYTES
 
+    @classmethod
+    def within(cls, memory_bytes: int) -> BuildSizes:
+        """Sizes for a process that may take so much memory, about."""
+        share = (memory_bytes - _FIXED_BYTES) / (DEFAULT_MEMORY_BYTES - _FIXED_BYTES)
+        part = next((part for part in _PARTS if share * part >= 1), _PARTS[-1])
+        return cls(
+            window_rows=WINDOW_ROWS // part,
+            slack_rows=SLACK_ROWS // part,
+            chunk_bytes=CHUNK_BYTES // part,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class BuildSettings:
@@ -60,7 +77,7 @@ class BuildSettings:
 
     catalog: Path
     limit: int | None = None
-    memory_bytes: int = 1_500_000_000
+    memory_bytes: int = DEFAULT_MEMORY_BYTES
     max_rejects: int | None = None
     is_restart: bool = False
     sizes: BuildSizes = BuildSizes()

@@ -6,17 +6,35 @@ import os
 import shlex
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
 from yfcc.catalog.select import IdList, Selection
 from yfcc.cli.download_display import DownloadDisplay
+from yfcc.cli.download_options import (
+    AskAgainOption,
+    DecodeOption,
+    DryRunOption,
+    FlickrRateOption,
+    ForceOption,
+    IgnoreOptOutOption,
+    MaxBytesOption,
+    PlaceholderOption,
+    PrivateHostsOption,
+    ProcessesOption,
+    ShardOfOption,
+    ShardsOption,
+    SourcesOption,
+    WorkersOption,
+)
 from yfcc.cli.forecast import describe_ids, show_forecast
 from yfcc.cli.options import (
     DEFAULT_CATALOG,
     DEFAULT_MIRROR,
     CatalogOption,
+    ContactOption,
+    FlickrEndpointOption,
     JsonOption,
     MirrorOption,
     QuietOption,
@@ -28,6 +46,7 @@ from yfcc.config import rate_file, s3_endpoint_url
 from yfcc.errors import UsageError
 
 if TYPE_CHECKING:
+    from yfcc.mirror.download import DownloadRequest
     from yfcc.mirror.totals import RunSummary
 
 
@@ -36,74 +55,23 @@ def download(  # noqa: PLR0913 - each is a flag
     *,
     catalog: CatalogOption = DEFAULT_CATALOG,
     mirror: MirrorOption = DEFAULT_MIRROR,
-    sources: Annotated[
-        str, typer.Option("--from", envvar="YFCC_FROM", help="Sources in order: s3, flickr.")
-    ] = "s3",
-    workers: Annotated[
-        int, typer.Option(min=1, max=512, envvar="YFCC_WORKERS", help="Items under way at a time.")
-    ] = 32,
-    processes: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            max=64,
-            envvar="YFCC_PROCESSES",
-            help="Share the work out to so many processes of this machine.",
-        ),
-    ] = 1,
-    shards: Annotated[str | None, typer.Option(help="Only these of 0-4095, like 0-63,70.")] = None,
-    shard_of: Annotated[
-        str | None, typer.Option(help="I/N: the I-th of N shares, from 0, for job arrays.")
-    ] = None,
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run", help="Say what would be done: items, bytes, time, licences, disk."
-        ),
-    ] = False,
-    force: Annotated[
-        bool,
-        typer.Option("--force", help="Start even if the disk cannot hold what is expected."),
-    ] = False,
-    ask_again: Annotated[
-        bool,
-        typer.Option(
-            "--ask-again",
-            help="Ask once more for items with a final outcome, stored ones too; never for "
-            "forgotten ones.",
-        ),
-    ] = False,
-    max_bytes: Annotated[
-        int, typer.Option(min=1, envvar="YFCC_MAX_BYTES", help="Largest item to store.")
-    ] = 4_000_000_000,
-    flickr_rate: Annotated[
-        str, typer.Option(envvar="YFCC_FLICKR_RATE", help="Requests to Flickr, of all workers.")
-    ] = "2/s",
-    contact: Annotated[
-        str | None, typer.Option(envvar="YFCC_CONTACT", help="URL in the User-Agent.")
-    ] = None,
-    flickr_endpoint: Annotated[
-        str | None, typer.Option(envvar="YFCC_FLICKR_ENDPOINT", help="In place of Flickr's hosts.")
-    ] = None,
+    sources: SourcesOption = "s3",
+    workers: WorkersOption = 32,
+    processes: ProcessesOption = 1,
+    shards: ShardsOption = None,
+    shard_of: ShardOfOption = None,
+    dry_run: DryRunOption = False,
+    force: ForceOption = False,
+    ask_again: AskAgainOption = False,
+    max_bytes: MaxBytesOption = 4_000_000_000,
+    flickr_rate: FlickrRateOption = "2/s",
+    contact: ContactOption = None,
+    flickr_endpoint: FlickrEndpointOption = None,
     s3_endpoint: S3EndpointOption = None,
-    allow_private_hosts: Annotated[
-        bool, typer.Option("--allow-private-hosts", help="Also addresses of private networks.")
-    ] = False,
-    ignore_opt_out: Annotated[
-        bool,
-        typer.Option("--ignore-opt-out", help="Store despite opt-out headers; it is recorded."),
-    ] = False,
-    decode: Annotated[
-        bool,
-        typer.Option("--decode", envvar="YFCC_DECODE", help="Decode every picture fully."),
-    ] = False,
-    placeholder: Annotated[
-        list[str] | None,
-        typer.Option(
-            envvar="YFCC_PLACEHOLDER",
-            help="SHA-256 of one more picture that stands for a missing photo.",
-        ),
-    ] = None,
+    allow_private_hosts: PrivateHostsOption = False,
+    ignore_opt_out: IgnoreOptOutOption = False,
+    decode: DecodeOption = False,
+    placeholder: PlaceholderOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
     selection: Selection,
@@ -112,7 +80,7 @@ def download(  # noqa: PLR0913 - each is a flag
     from yfcc.media.placeholder import KNOWN_PLACEHOLDERS, parse_digests  # noqa: PLC0415
     from yfcc.media.politeness import parse_rate  # noqa: PLC0415 - --help need not load this
     from yfcc.media.settings import FetchSettings, parse_sources  # noqa: PLC0415
-    from yfcc.mirror.download import DownloadRequest, download_selection, forecast  # noqa: PLC0415
+    from yfcc.mirror.download import DownloadRequest  # noqa: PLC0415
 
     settings = FetchSettings(
         sources=parse_sources(sources),
@@ -139,21 +107,33 @@ def download(  # noqa: PLR0913 - each is a flag
         ask_again=ask_again,
     )
     if dry_run:
-        show_forecast(forecast(request), mirror, is_json=json)
-        return
+        _forecast(request, is_json=json)
+    else:
+        _run(request, processes, is_json=json, is_quiet=quiet)
+
+
+def _forecast(request: DownloadRequest, *, is_json: bool) -> None:
+    from yfcc.mirror.download import forecast  # noqa: PLC0415
+
+    show_forecast(forecast(request), request.mirror, is_json=is_json)
+
+
+def _run(request: DownloadRequest, n_processes: int, *, is_json: bool, is_quiet: bool) -> NoReturn:
     listed: list[IdList] = []
-    with DownloadDisplay(is_quiet=quiet or json) as display:
-        if processes > 1:
+    with DownloadDisplay(is_quiet=is_quiet or is_json) as display:
+        if n_processes > 1:
             from yfcc.engines.processes import download_in_processes  # noqa: PLC0415
 
-            summary = download_in_processes(request, processes, display.show, listed.append)
+            summary = download_in_processes(request, n_processes, display.show, listed.append)
         else:
+            from yfcc.mirror.download import download_selection  # noqa: PLC0415
+
             summary = download_selection(request, display.show, listed.append)
-    if json:
+    if is_json:
         told = asdict(listed[0]) if listed else None
-        print_json(asdict(summary) | {"mirror": mirror, "ids": told})
-    elif not quiet:
-        _print_counts(summary, mirror)
+        print_json(asdict(summary) | {"mirror": request.mirror, "ids": told})
+    elif not is_quiet:
+        _print_counts(summary, request.mirror)
         for ids in listed:
             typer.echo(describe_ids(ids), err=True)
     _leave(summary)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from yfcc.cli.options import DEFAULT_MIRROR, JsonOption, MirrorOption, QuietOption
-from yfcc.cli.output import print_json, safe_text
+from yfcc.cli.options import DEFAULT_MIRROR, JsonOption, MirrorOption, QuietOption, directory_of
+from yfcc.cli.output import print_json, safe_text, today
 from yfcc.errors import UsageError, VerifyError
 
 if TYPE_CHECKING:
@@ -19,43 +18,56 @@ if TYPE_CHECKING:
 _N_SHOWN = 20
 
 
+CatalogOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--catalog", envvar="YFCC_CATALOG", help="The catalog that loses the rows as well."
+    ),
+]
+IdOption = Annotated[
+    list[str] | None, typer.Option("--id", help="A photo or video; may be repeated.")
+]
+UserOption = Annotated[
+    list[str] | None, typer.Option("--user", help="All items of an owner, by NSID.")
+]
+HashOption = Annotated[
+    list[str] | None, typer.Option("--hash", help="An item, by the dataset's hash.")
+]
+DigestOption = Annotated[
+    list[str] | None,
+    typer.Option("--digest", help="All items with these bytes, by their SHA-256."),
+]
+FileOption = Annotated[
+    Path | None,
+    typer.Option(help="A list: ids, NSIDs, hashes, digests, or what --export wrote."),
+]
+ReasonOption = Annotated[
+    str,
+    typer.Option(
+        help="owner-request, subject-request, legal, no-longer-public, unwanted or other."
+    ),
+]
+ExportOption = Annotated[
+    Path | None,
+    typer.Option(help="Write all removals of the mirror here, for --file elsewhere."),
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would be removed; remove nothing.")
+]
+
+
 def forget(  # noqa: PLR0913 - each is a flag
     mirror: MirrorOption = DEFAULT_MIRROR,
     *,
-    catalog: Annotated[
-        Path | None,
-        typer.Option(envvar="YFCC_CATALOG", help="The catalog that loses the rows as well."),
-    ] = None,
-    photo_ids: Annotated[
-        list[str] | None, typer.Option("--id", help="A photo or video; may be repeated.")
-    ] = None,
-    users: Annotated[
-        list[str] | None, typer.Option("--user", help="All items of an owner, by NSID.")
-    ] = None,
-    hashes: Annotated[
-        list[str] | None, typer.Option("--hash", help="An item, by the dataset's hash.")
-    ] = None,
-    digests: Annotated[
-        list[str] | None,
-        typer.Option("--digest", help="All items with these bytes, by their SHA-256."),
-    ] = None,
-    file: Annotated[
-        Path | None,
-        typer.Option(help="A list: ids, NSIDs, hashes, digests, or what --export wrote."),
-    ] = None,
-    reason: Annotated[
-        str,
-        typer.Option(
-            help="owner-request, subject-request, legal, no-longer-public, unwanted or other."
-        ),
-    ] = "owner-request",
-    export: Annotated[
-        Path | None,
-        typer.Option(help="Write all removals of the mirror here, for --file elsewhere."),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be removed; remove nothing.")
-    ] = False,
+    catalog: CatalogOption = None,
+    photo_ids: IdOption = None,
+    users: UserOption = None,
+    hashes: HashOption = None,
+    digests: DigestOption = None,
+    file: FileOption = None,
+    reason: ReasonOption = "owner-request",
+    export: ExportOption = None,
+    dry_run: DryRunOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -71,9 +83,7 @@ def forget(  # noqa: PLR0913 - each is a flag
     asked = _asked(photo_ids, users, hashes, digests, reason)
     if file is not None:
         asked += _read(file, reason)
-    if "://" in mirror:
-        raise UsageError(f"--mirror {mirror}: removal works in directories so far.")
-    with open_mirror(Path(mirror)) as opened:
+    with open_mirror(directory_of(mirror, "removal")) as opened:
         if export is not None and not asked:
             n_lines = write_list(opened, export)
             if json:
@@ -94,10 +104,6 @@ def forget(  # noqa: PLR0913 - each is a flag
     summary.raise_if_left()
 
 
-def _today() -> str:
-    return f"{datetime.now(UTC):%Y-%m-%d}"
-
-
 def _asked(
     photo_ids: list[str] | None,
     users: list[str] | None,
@@ -107,7 +113,7 @@ def _asked(
 ) -> list[Tombstone]:
     from yfcc.catalog.tombstones import Kind, make_tombstone, parse_reason  # noqa: PLC0415
 
-    code, today = parse_reason(reason), _today()
+    code, date = parse_reason(reason), today()
     found = []
     for kind, flag, values in (
         (Kind.ID, "--id", photo_ids),
@@ -117,7 +123,7 @@ def _asked(
     ):
         for value in values or ():
             try:
-                found.append(make_tombstone(kind, value, code, today))
+                found.append(make_tombstone(kind, value, code, date))
             except UsageError as error:
                 raise UsageError(f"{flag} {error}") from error
     return found
@@ -127,7 +133,7 @@ def _read(file: Path, reason: str) -> list[Tombstone]:
     from yfcc.catalog.tombstones import parse_list, parse_reason  # noqa: PLC0415
 
     try:
-        found = parse_list(file.read_bytes(), parse_reason(reason), _today())
+        found = parse_list(file.read_bytes(), parse_reason(reason), today())
     except OSError as error:
         raise UsageError(f"--file {file}: cannot be read: {error.strerror}") from error
     except UsageError as error:

@@ -76,14 +76,16 @@ def metadata(  # noqa: PLR0913, PLR0917 - each is a flag
     quiet: QuietOption = False,
 ) -> None:
     """Build the catalog from the metadata files, streaming; run it again to go on."""
-    from yfcc.catalog.build import BuildSettings, build_catalog  # noqa: PLC0415
+    from yfcc.catalog.build import BuildSettings, BuildSizes, build_catalog  # noqa: PLC0415
     from yfcc.catalog.connection import parse_memory  # noqa: PLC0415
     from yfcc.metadata.source import open_source  # noqa: PLC0415
     from yfcc.metadata.source.bucket import BucketAccess  # noqa: PLC0415
 
     if not source:
         raise UsageError(NO_SOURCE)
-    settings = BuildSettings(catalog, limit, parse_memory(memory_limit), max_rejects, restart)
+    memory_bytes = parse_memory(memory_limit)
+    sizes = BuildSizes.within(memory_bytes)
+    settings = BuildSettings(catalog, limit, memory_bytes, max_rejects, restart, sizes)
     access = BucketAccess(s3_endpoint, None if anonymous is None else not anonymous)
     opened = open_source(source, access)
     try:

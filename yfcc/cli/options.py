@@ -32,9 +32,38 @@ S3EndpointOption = Annotated[
         help="Address of an S3-compatible server. [default: AWS_ENDPOINT_URL_S3, then Amazon's]",
     ),
 ]
+FlickrEndpointOption = Annotated[
+    str | None,
+    typer.Option(
+        "--flickr-endpoint", envvar="YFCC_FLICKR_ENDPOINT", help="In place of Flickr's hosts."
+    ),
+]
+ContactOption = Annotated[
+    str | None, typer.Option("--contact", envvar="YFCC_CONTACT", help="URL in the User-Agent.")
+]
 
 DEFAULT_CATALOG = Path("catalog.duckdb")
 DEFAULT_MIRROR = "mirror"
+
+
+def directory_of(mirror: str, doing: str) -> Path:
+    """A mirror's directory, for what does not work in buckets.
+
+    Parameters
+    ----------
+    mirror : str
+        As ``--mirror`` has it.
+    doing : str
+        What does not.
+
+    Raises
+    ------
+    UsageError
+        It is no directory.
+    """
+    if "://" in mirror:
+        raise UsageError(f"--mirror {mirror}: {doing} works in directories so far.")
+    return Path(mirror)
 
 
 def hand_on(settings: Mapping[str, Any], context: typer.Context) -> None:

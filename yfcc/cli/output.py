@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import unicodedata
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import typer
@@ -37,6 +38,11 @@ def _escaped(character: str) -> str:
     if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in _BIDI:
         return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
     return character
+
+
+def today() -> str:
+    """The date of this moment, UTC, as ``2026-11-21``."""
+    return f"{datetime.now(UTC):%Y-%m-%d}"
 
 
 def print_json(document: object) -> None:

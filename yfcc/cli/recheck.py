@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import secrets
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from yfcc.cli.options import DEFAULT_MIRROR, JsonOption, MirrorOption, QuietOption
-from yfcc.cli.output import print_json, safe_text
+from yfcc.cli.options import (
+    DEFAULT_MIRROR,
+    ContactOption,
+    FlickrEndpointOption,
+    JsonOption,
+    MirrorOption,
+    QuietOption,
+    directory_of,
+)
+from yfcc.cli.output import print_json, safe_text, today
 from yfcc.config import rate_file
-from yfcc.errors import UsageError
 
 if TYPE_CHECKING:
     from yfcc.mirror.recheck import RecheckSummary
@@ -22,33 +28,41 @@ if TYPE_CHECKING:
 _UNFINISHED = 3
 
 
+CatalogOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--catalog",
+        envvar="YFCC_CATALOG",
+        help="Knows pages that an item's JSON does not name.",
+    ),
+]
+SampleOption = Annotated[
+    int | None, typer.Option(min=1, help="Only so many stored items, chosen at random.")
+]
+SeedOption = Annotated[int | None, typer.Option(help="Which sample: the same seed, the same.")]
+OutOption = Annotated[
+    Path | None,
+    typer.Option(help="List candidates here, for `yfcc forget --file`; else on stdout."),
+]
+RestartOption = Annotated[
+    bool, typer.Option("--restart", help="Ask again for what a stopped recheck has asked.")
+]
+FlickrRateOption = Annotated[
+    str, typer.Option(envvar="YFCC_FLICKR_RATE", help="Requests to Flickr, of all processes.")
+]
+
+
 def recheck(  # noqa: PLR0913 - each is a flag
     mirror: MirrorOption = DEFAULT_MIRROR,
     *,
-    catalog: Annotated[
-        Path | None,
-        typer.Option(envvar="YFCC_CATALOG", help="Knows pages that an item's JSON does not name."),
-    ] = None,
-    sample: Annotated[
-        int | None, typer.Option(min=1, help="Only so many stored items, chosen at random.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Which sample: the same seed, the same.")] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="List candidates here, for `yfcc forget --file`; else on stdout."),
-    ] = None,
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Ask again for what a stopped recheck has asked.")
-    ] = False,
-    flickr_rate: Annotated[
-        str, typer.Option(envvar="YFCC_FLICKR_RATE", help="Requests to Flickr, of all processes.")
-    ] = "2/s",
-    flickr_endpoint: Annotated[
-        str | None, typer.Option(envvar="YFCC_FLICKR_ENDPOINT", help="In place of Flickr's hosts.")
-    ] = None,
-    contact: Annotated[
-        str | None, typer.Option(envvar="YFCC_CONTACT", help="URL in the User-Agent.")
-    ] = None,
+    catalog: CatalogOption = None,
+    sample: SampleOption = None,
+    seed: SeedOption = None,
+    out: OutOption = None,
+    restart: RestartOption = False,
+    flickr_rate: FlickrRateOption = "2/s",
+    flickr_endpoint: FlickrEndpointOption = None,
+    contact: ContactOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -61,8 +75,7 @@ def recheck(  # noqa: PLR0913 - each is a flag
     from yfcc.mirror.root import open_mirror  # noqa: PLC0415
     from yfcc.mirror.stop import StopRequest, stop_on_signals  # noqa: PLC0415
 
-    if "://" in mirror:
-        raise UsageError(f"--mirror {mirror}: recheck works in directories so far.")
+    root = directory_of(mirror, "recheck")
     settings = FetchSettings(
         sources=(Source.FLICKR,),
         flickr_endpoint=flickr_endpoint,
@@ -77,15 +90,14 @@ def recheck(  # noqa: PLR0913 - each is a flag
         out=out,
         restart=restart,
     )
-    with stop_on_signals(StopRequest()) as stop, open_mirror(Path(mirror)) as opened:
+    with stop_on_signals(StopRequest()) as stop, open_mirror(root) as opened:
         with closing(PageAsker(settings, stop_event=stop.event)) as asker:
             summary = ask_all(opened, asker.ask, options, stop=stop)
         if json:
             print_json(_describe(mirror, summary, out))
         elif not quiet:
             if out is None:
-                today = f"{datetime.now(UTC):%Y-%m-%d}"
-                typer.echo(encode_candidates(summary.candidates, today).decode(), nl=False)
+                typer.echo(encode_candidates(summary.candidates, today()).decode(), nl=False)
             _print(summary, out)
     if summary.n_open:
         raise typer.Exit(_UNFINISHED)

@@ -20,10 +20,11 @@ from yfcc.errors import TargetError, YfccError
 from yfcc.media.decode import Decoders
 from yfcc.mirror.bucket.checking import BucketShardChecker
 from yfcc.mirror.bucket.root import BucketMirror
-from yfcc.mirror.checking import ShardChecker, ShardTask
+from yfcc.mirror.checking import ShardChecker
 from yfcc.mirror.findings import Damage, ShardFindings
 from yfcc.mirror.record import Record
 from yfcc.mirror.root import AnyMirror, open_mirror
+from yfcc.mirror.verdicts import ShardTask
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,18 +29,19 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import orjson
 
 from yfcc.errors import LockedError
-from yfcc.mirror.bucket.claim import BucketClaim
-from yfcc.mirror.bucket.root import BucketMirror
 from yfcc.mirror.disk import target_errors
 from yfcc.mirror.layout import LEDGER, LOCK_SUFFIX, LOCKS, MIRROR_FILE, TMP
 from yfcc.mirror.root import AnyMirror, Mirror
 from yfcc.mirror.shards import format_shards, parse_shards
 from yfcc.mirror.tree import NEW_READABLE_FILE, PRIVATE_FILE_MODE, create_directory, list_names
+
+if TYPE_CHECKING:
+    from yfcc.mirror.bucket.claim import BucketClaim
 
 _EXISTING: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK
 
@@ -114,7 +115,7 @@ class Claim:
 
 
 #: What a run holds in a directory or in a bucket.
-AnyClaim: TypeAlias = Claim | BucketClaim
+AnyClaim: TypeAlias = "Claim | BucketClaim"
 
 
 @contextmanager
@@ -142,7 +143,9 @@ def claim_shards(
         The mirror cannot be written.
     """
     claim: AnyClaim
-    if isinstance(mirror, BucketMirror):
+    if not isinstance(mirror, Mirror):
+        from yfcc.mirror.bucket.claim import BucketClaim  # noqa: PLC0415
+
         claim = BucketClaim(mirror, shards, run_id, started)
         claim.take()
     else:
@@ -237,8 +240,8 @@ def _refuse_overlap(mirror: Mirror, shards: frozenset[int], held: dict[str, obje
     if common:
         raise LockedError(
             f"shards {format_shards(common)} of {mirror.root} are held by process {held['pid']} "
-            f"on {held['host']} since {held['started']}: wait until it ends, stop it, or choose "
-            "other shards with --shards"
+            f"on {held['host']} since {held['started']}: wait until it ends, or stop it (a "
+            "download of other shards, by --shards, can go on beside it)"
         )
 
 

@@ -13,8 +13,9 @@ import errno
 import fcntl
 import os
 import secrets
+import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +36,9 @@ from yfcc.model import N_SHARDS, shard_of
 
 #: A mirror that cannot be written can be verified all the same.
 _NOT_WRITABLE: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+#: Seconds that a run waits for another process to carry out what is pending, and between looks.
+_PATIENCE_S: Final = 120.0
+_LOOK_EVERY_S: Final = 0.05
 
 
 @dataclass(slots=True)
@@ -254,7 +258,7 @@ def preview(
         summary.n_files += holding.n_files
         summary.unknown += sorted((ids.keys() - there - holding.known) & wanted.ids.keys())
     if catalog is not None:
-        from yfcc.catalog.forget import find_items  # noqa: PLC0415
+        from yfcc.catalog.known_items import find_items  # noqa: PLC0415
 
         named = gather(removals.known.values())
         for each in [*asked.values(), *_ids_of(matches)]:
@@ -267,11 +271,24 @@ def _ids_of(matches: Mapping[int, Reason]) -> list[Tombstone]:
     return [Tombstone(Kind.ID, str(each), reason, "") for each, reason in matches.items()]
 
 
-def finish_removals(mirror: AnyMirror, clock: Clock | None = None) -> ForgetSummary | None:
+def finish_removals(
+    mirror: AnyMirror,
+    clock: Clock | None = None,
+    is_stopping: Callable[[], bool] = lambda: False,
+) -> ForgetSummary | None:
     """Carry out what a removal that was cut short left in the mirror; for the start of a run.
 
-    Where another process is at work it is left to the next run, and so it is on a disk that
-    cannot be written; nothing is fetched for a removed item meanwhile.
+    Of several runs that start at once one does it, and the others wait for it: it holds shards
+    that may be theirs. Where a run is at work on the items' shards it is left to the next one,
+    and so it is on a disk that cannot be written; nothing is fetched for a removed item meanwhile.
+
+    Parameters
+    ----------
+    mirror : Mirror or BucketMirror
+    clock : Clock, optional
+        The time.
+    is_stopping : callable, optional
+        Whether the run is to end; then nothing is waited for.
 
     Returns
     -------
@@ -288,7 +305,7 @@ def finish_removals(mirror: AnyMirror, clock: Clock | None = None) -> ForgetSumm
     summary = ForgetSummary()
     now = format_utc((clock or SystemClock()).now_utc())
     try:
-        with TombstoneFile(mirror) as file:
+        with _open_list(mirror, is_stopping) as file:
             wanted = gather(file.removals.pending.values())
             if wanted:
                 _remove_pending(mirror, file, wanted, None, now, summary)
@@ -300,3 +317,21 @@ def finish_removals(mirror: AnyMirror, clock: Clock | None = None) -> ForgetSumm
             return None
         raise
     return summary
+
+
+def _open_list(mirror: Mirror, is_stopping: Callable[[], bool]) -> TombstoneFile:
+    """The list of removals, once nobody else is at work on what is pending.
+
+    Raises
+    ------
+    LockedError
+        Somebody is, and what was pending is done, or takes too long to wait for.
+    """
+    end_s = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return TombstoneFile(mirror)
+        except LockedError:
+            if is_stopping() or time.monotonic() > end_s or not read_removals(mirror).pending:
+                raise
+        time.sleep(_LOOK_EVERY_S)

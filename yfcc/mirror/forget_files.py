@@ -14,11 +14,11 @@ import orjson
 from yfcc.catalog.tombstones import Reason
 from yfcc.mirror.claim import AnyClaim
 from yfcc.mirror.disk import target_errors
-from yfcc.mirror.layout import LEDGER, TMP, directory_parts, ledger_name
+from yfcc.mirror.layout import LEDGER, directory_parts, ledger_name
 from yfcc.mirror.ledger import find_committed, read_shard, seal_lines
 from yfcc.mirror.record import Record, encode_record
 from yfcc.mirror.root import Mirror
-from yfcc.mirror.tree import list_names, replace_file
+from yfcc.mirror.tree import list_names
 from yfcc.model import Outcome, shard_of
 
 _ID: Final = re.compile(rb'"photo_id":([0-9]+)')
@@ -205,13 +205,4 @@ def _rewrite_ledger(
         kept.append(encode_record(forgotten_record(photo_id, reason, now, claim.run_id)))
     content = seal_lines(b"".join(kept)) if kept else b""
     claim.check()
-    with target_errors(f"write {mirror.name(LEDGER, ledger_name(shard))}"):
-        tmp_fd = mirror.open_directory(TMP, claim.run_id)
-        try:
-            ledger_fd = mirror.open_directory(LEDGER)
-            try:
-                replace_file(mirror.disk, tmp_fd, ledger_fd, ledger_name(shard), content)
-            finally:
-                os.close(ledger_fd)
-        finally:
-            os.close(tmp_fd)
+    mirror.replace(claim.run_id, content, LEDGER, ledger_name(shard))

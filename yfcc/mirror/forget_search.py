@@ -61,7 +61,7 @@ def find_matches(
         ids: Iterable[int] = iter_document_ids(mirror)
         if catalog is not None:
             # The catalog's owners and hashes are the JSON's too: only strangers are read.
-            from yfcc.catalog.forget import KnownItems, find_items  # noqa: PLC0415 - DuckDB
+            from yfcc.catalog.known_items import KnownItems, find_items  # noqa: PLC0415 - DuckDB
 
             reason = next(iter([*named.users.values(), *named.hashes.values()]))
             for photo_id in find_items(catalog, named):

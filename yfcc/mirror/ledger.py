@@ -29,11 +29,9 @@ from typing import Final
 
 import orjson
 
-from yfcc.mirror.bucket.root import BucketMirror
-from yfcc.mirror.bucket.segments import list_ledger, read_last_line, read_shard_objects
 from yfcc.mirror.disk import target_errors
 from yfcc.mirror.layout import LEDGER, ledger_name, parse_ledger_name
-from yfcc.mirror.root import AnyMirror
+from yfcc.mirror.root import AnyMirror, Mirror
 from yfcc.model import Outcome
 
 _SEAL: Final = b'{"commit":'
@@ -181,14 +179,16 @@ def read_shard(mirror: AnyMirror, shard: int) -> bytes:
     TargetError
         It cannot be read.
     """
-    if isinstance(mirror, BucketMirror):
-        return read_shard_objects(mirror.objects, shard).content
+    if not isinstance(mirror, Mirror):
+        from yfcc.mirror.bucket import segments  # noqa: PLC0415
+
+        return segments.read_shard_objects(mirror.objects, shard).content
     return mirror.read(LEDGER, ledger_name(shard)) or b""
 
 
 def iter_shards(mirror: AnyMirror, shards: Iterable[int]) -> Iterator[bytes]:
     """What :func:`read_shard` gives for each shard, those in a bucket read ahead."""
-    if isinstance(mirror, BucketMirror):
+    if not isinstance(mirror, Mirror):
         yield from mirror.map_ahead(partial(read_shard, mirror), shards, _N_AHEAD)
     else:
         yield from map(partial(read_shard, mirror), shards)
@@ -199,12 +199,16 @@ def read_last_seals(mirror: AnyMirror) -> dict[int, Seal]:
 
     One small read a shard, in a bucket many at a time.
     """
-    if not isinstance(mirror, BucketMirror):
+    if isinstance(mirror, Mirror):
         seals = {shard: read_last_seal(mirror, shard) for shard in list_shards(mirror)}
         return {shard: seal for shard, seal in seals.items() if seal is not None}
-    found = list_ledger(mirror.objects)
+    from yfcc.mirror.bucket import segments  # noqa: PLC0415
+
+    found = segments.list_ledger(mirror.objects)
     objects = mirror.objects
-    lines = mirror.map_ahead(lambda each: read_last_line(objects, each.shard, each), found.values())
+    lines = mirror.map_ahead(
+        lambda each: segments.read_last_line(objects, each.shard, each), found.values()
+    )
     told = {}
     for shard, line in zip(found, lines, strict=True):
         seal = decode_seal(line) or _last_valid_seal(read_shard(mirror, shard))
@@ -218,8 +222,10 @@ def read_last_seal(mirror: AnyMirror, shard: int) -> Seal | None:
 
     One small read, unless the end is torn. The records are taken at their word.
     """
-    if isinstance(mirror, BucketMirror):
-        line = read_last_line(mirror.objects, shard)
+    if not isinstance(mirror, Mirror):
+        from yfcc.mirror.bucket import segments  # noqa: PLC0415
+
+        line = segments.read_last_line(mirror.objects, shard)
         return decode_seal(line) or _last_valid_seal(read_shard(mirror, shard))
     with target_errors(f"read {mirror.name(LEDGER, ledger_name(shard))}"):
         ledger_fd = mirror.open_directory(LEDGER)
@@ -247,7 +253,9 @@ def _last_valid_seal(content: bytes) -> Seal | None:
 
 def list_shards(mirror: AnyMirror) -> list[int]:
     """Shards that have a ledger, ascending."""
-    if isinstance(mirror, BucketMirror):
-        return list(list_ledger(mirror.objects))
+    if not isinstance(mirror, Mirror):
+        from yfcc.mirror.bucket import segments  # noqa: PLC0415
+
+        return list(segments.list_ledger(mirror.objects))
     shards = (parse_ledger_name(name) for name in mirror.list_names(LEDGER))
     return sorted(shard for shard in shards if shard is not None)

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from yfcc.errors import UsageError
 from yfcc.mirror.appending import FileLedger
-from yfcc.mirror.bucket.ledger_parts import PartsLedger
-from yfcc.mirror.bucket.objects import Objects
-from yfcc.mirror.bucket.root import BUCKET_SCHEME, BucketMirror
-from yfcc.mirror.bucket.store import BucketStore
 from yfcc.mirror.clock import Clock, SystemClock
 from yfcc.mirror.committer import GroupLimits
 from yfcc.mirror.disk import Disk
 from yfcc.mirror.layout import MIRROR_FILE
 from yfcc.mirror.root import (
     AnyMirror,
+    Mirror,
     check_format,
     create_mirror,
     describe_mirror,
@@ -25,6 +23,11 @@ from yfcc.mirror.root import (
 )
 from yfcc.mirror.shard_ledger import ShardLedger
 from yfcc.mirror.store import LocalStore, Store
+
+if TYPE_CHECKING:
+    from yfcc.mirror.bucket.root import BucketMirror
+
+_BUCKET_SCHEME: Final = "s3://"
 
 #: A commit to a bucket is a round trip and an object: groups are larger than on a disk, where
 #: they are a sync.
@@ -39,7 +42,7 @@ def is_in_bucket(address: str | Path) -> bool:
     UsageError
         It is neither that nor a directory.
     """
-    if str(address).startswith(BUCKET_SCHEME):
+    if str(address).startswith(_BUCKET_SCHEME):
         return True
     if "://" in str(address):
         raise UsageError(f"--mirror {address}: expected a directory or s3://bucket/prefix.")
@@ -59,7 +62,7 @@ def open_any(address: str | Path, disk: Disk | None = None) -> AnyMirror:
     if not is_in_bucket(address):
         return open_mirror(Path(address), disk)
     with ExitStack() as on_error:
-        mirror = BucketMirror(Objects(str(address)))
+        mirror = _bucket_mirror(address)
         on_error.callback(mirror.close)
         content = mirror.read(MIRROR_FILE)
         if content is None:
@@ -84,7 +87,7 @@ def create_any(
     if not is_in_bucket(address):
         return create_mirror(Path(address), disk, clock)
     with ExitStack() as on_error:
-        mirror = BucketMirror(Objects(str(address)))
+        mirror = _bucket_mirror(address)
         on_error.callback(mirror.close)
         content = mirror.read(MIRROR_FILE)
         if content is None:
@@ -105,13 +108,22 @@ def has_mirror(address: str | Path) -> bool:
     """
     if not is_in_bucket(address):
         return Path(address, MIRROR_FILE).exists()
-    with BucketMirror(Objects(str(address))) as mirror:
+    with _bucket_mirror(address) as mirror:
         return mirror.read(MIRROR_FILE) is not None
+
+
+def _bucket_mirror(address: str | Path) -> BucketMirror:
+    from yfcc.mirror.bucket.objects import Objects  # noqa: PLC0415 - 25 ms
+    from yfcc.mirror.bucket.root import BucketMirror  # noqa: PLC0415
+
+    return BucketMirror(Objects(str(address)))
 
 
 def open_store(mirror: AnyMirror, run_id: str) -> Store:
     """Where a run keeps media and JSON."""
-    if isinstance(mirror, BucketMirror):
+    if not isinstance(mirror, Mirror):
+        from yfcc.mirror.bucket.store import BucketStore  # noqa: PLC0415
+
         return BucketStore(mirror, run_id)
     return LocalStore(mirror, run_id)
 
@@ -127,7 +139,9 @@ def open_ledger(mirror: AnyMirror, shard: int, check_claim: Callable[[], None]) 
     check_claim : callable
         Raises LockedError when the shard is no longer held; called before every commit.
     """
-    if isinstance(mirror, BucketMirror):
+    if not isinstance(mirror, Mirror):
+        from yfcc.mirror.bucket.ledger_parts import PartsLedger  # noqa: PLC0415
+
         return PartsLedger(mirror, shard, check_claim)
     return FileLedger(mirror, shard, check_claim)
 

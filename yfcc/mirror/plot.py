@@ -55,8 +55,8 @@ def format_time(seconds: float) -> str:
 
     Examples
     --------
-    >>> format_time(5400)
-    '1.5 h'
+    >>> format_time(9000)
+    '2.5 h'
     """
     if seconds < 120:
         return f"{seconds:g} s"

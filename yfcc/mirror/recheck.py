@@ -230,7 +230,7 @@ def _page_urls(mirror: Mirror, catalog: Path | None, ids: list[int]) -> dict[int
     found = dict(_iter_own_urls(mirror, ids))
     missing = [photo_id for photo_id in ids if photo_id not in found]
     if missing and catalog is not None:
-        from yfcc.catalog.forget import KnownItems  # noqa: PLC0415 - DuckDB takes time to load
+        from yfcc.catalog.known_items import KnownItems  # noqa: PLC0415 - DuckDB takes time to load
 
         with KnownItems(catalog) as known:
             found |= known.page_urls(missing)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,15 +11,13 @@ from yfcc.mirror.bucket.root import BucketMirror
 from yfcc.mirror.check_child import CheckOptions, OwnChecker
 from yfcc.mirror.claim import AnyClaim, claim_shards
 from yfcc.mirror.clock import Clock, SystemClock, format_utc
-from yfcc.mirror.disk import target_errors
 from yfcc.mirror.findings import Damage, Problem, VerifySummary
-from yfcc.mirror.layout import LEDGER, TMP, document_name, extension_in, ledger_name, media_name
+from yfcc.mirror.layout import LEDGER, document_name, extension_in, ledger_name, media_name
 from yfcc.mirror.ledger import find_committed, read_shard, seal_lines
 from yfcc.mirror.opening import open_ledger, open_store
 from yfcc.mirror.record import Record
 from yfcc.mirror.root import AnyMirror
 from yfcc.mirror.run import make_run_id
-from yfcc.mirror.tree import replace_file
 from yfcc.mirror.verify import VerifyOptions, verify_mirror
 from yfcc.model import Outcome
 
@@ -128,13 +125,4 @@ def _keep_sealed_commits(mirror: AnyMirror, claim: AnyClaim, shard: int) -> None
         return
     content = seal_lines(b"".join(find_committed(read_shard(mirror, shard)).records))
     claim.check()
-    with target_errors(f"write {mirror.name(LEDGER, ledger_name(shard))}"):
-        tmp_fd = mirror.open_directory(TMP, claim.run_id)
-        try:
-            ledger_fd = mirror.open_directory(LEDGER)
-            try:
-                replace_file(mirror.disk, tmp_fd, ledger_fd, ledger_name(shard), content)
-            finally:
-                os.close(ledger_fd)
-        finally:
-            os.close(tmp_fd)
+    mirror.replace(claim.run_id, content, LEDGER, ledger_name(shard))

@@ -8,12 +8,11 @@ import secrets
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 import orjson
 
 from yfcc.errors import TargetError, UsageError
-from yfcc.mirror.bucket.root import BucketMirror
 from yfcc.mirror.clock import Clock, SystemClock, format_utc
 from yfcc.mirror.disk import Disk, target_errors
 from yfcc.mirror.layout import (
@@ -31,9 +30,13 @@ from yfcc.mirror.tree import (
     list_names,
     open_directory,
     read_file,
+    replace_file,
     write_durably,
 )
 from yfcc.model import N_SHARDS
+
+if TYPE_CHECKING:
+    from yfcc.mirror.bucket.root import BucketMirror
 
 #: Version of the layout and of the records; another one is refused.
 FORMAT: Final = 1
@@ -94,6 +97,33 @@ class Mirror:
             except FileNotFoundError:
                 return None
 
+    def replace(self, run_id: str, content: bytes, *parts: str) -> None:
+        """Put a small private file in place, whole and durable, over what had the name.
+
+        Parameters
+        ----------
+        run_id : str
+            Of a living run: the file comes to be among its unfinished ones.
+        content : bytes
+        *parts : str
+            Where to.
+
+        Raises
+        ------
+        TargetError
+            It cannot be written.
+        """
+        with target_errors(f"write {self.name(*parts)}"):
+            tmp_fd = self.open_directory(TMP, run_id)
+            try:
+                dir_fd = self.open_directory(*parts[:-1], create=True)
+                try:
+                    replace_file(self.disk, tmp_fd, dir_fd, parts[-1], content)
+                finally:
+                    os.close(dir_fd)
+            finally:
+                os.close(tmp_fd)
+
     def list_names(self, *parts: str) -> list[str]:
         """Names in a directory, in no order."""
         with target_errors(f"read {self.name(*parts)}"):
@@ -104,8 +134,9 @@ class Mirror:
                 os.close(fd)
 
 
-#: A mirror in a directory or in a bucket.
-AnyMirror: TypeAlias = Mirror | BucketMirror
+#: A mirror in a directory or in a bucket. The latter, and all that belongs to it, is loaded where
+#: one is opened.
+AnyMirror: TypeAlias = "Mirror | BucketMirror"
 
 
 def open_mirror(root: Path, disk: Disk | None = None) -> Mirror:

@@ -19,7 +19,6 @@ from yfcc.mirror.claim import AnyClaim, claim_shards
 from yfcc.mirror.clock import Clock, SystemClock, format_utc
 from yfcc.mirror.committer import Committer, GroupLimits
 from yfcc.mirror.feed import Feeder, Task
-from yfcc.mirror.forget import finish_removals
 from yfcc.mirror.hiring import Hiring, WorkClock
 from yfcc.mirror.open_files import ensure_open_files
 from yfcc.mirror.opening import open_ledger, open_store
@@ -30,7 +29,7 @@ from yfcc.mirror.samples import Sampler
 from yfcc.mirror.shard_ledger import ShardLedger
 from yfcc.mirror.space import SpaceGuard
 from yfcc.mirror.stop import StopRequest
-from yfcc.mirror.tombstones import LiveTombstones
+from yfcc.mirror.tombstones import LiveTombstones, has_pending
 from yfcc.mirror.totals import (
     Fingerprint,
     RunEnd,
@@ -148,9 +147,13 @@ def run_download(
     options = options or RunOptions()
     now = options.clock.now_utc()
     run_id = make_run_id(now)
-    finish_removals(job.mirror, options.clock)
+    stopping = stop or StopRequest()
+    if has_pending(job.mirror):
+        from yfcc.mirror.forget import finish_removals  # noqa: PLC0415 - seldom, and not small
+
+        finish_removals(job.mirror, options.clock, lambda: stopping.is_asked)
     with claim_shards(job.mirror, job.plan.shards, run_id, format_utc(now)) as claim:
-        run = _Run(job, options, stop or StopRequest(), claim, format_utc(now))
+        run = _Run(job, options, stopping, claim, format_utc(now))
         return run.carry_out(report or _ignore)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import fields
 from itertools import groupby
@@ -11,12 +10,9 @@ from typing import Any, Final
 import orjson
 
 from yfcc.errors import TargetError, UsageError
-from yfcc.mirror.bucket.root import BucketMirror
-from yfcc.mirror.disk import target_errors
-from yfcc.mirror.layout import LEDGER, RUNS, TMP
-from yfcc.mirror.root import AnyMirror
+from yfcc.mirror.layout import LEDGER, RUNS
+from yfcc.mirror.root import AnyMirror, Mirror
 from yfcc.mirror.totals import Fingerprint, RunEnd, RunSummary
-from yfcc.mirror.tree import replace_file
 
 _SUFFIX: Final = ".json"
 _FIELDS: Final = frozenset(each.name for each in fields(RunSummary))
@@ -42,19 +38,10 @@ def write_run_file(mirror: AnyMirror, run_id: str, name: str, content: bytes) ->
     TargetError
         The mirror cannot be written.
     """
-    if isinstance(mirror, BucketMirror):
+    if not isinstance(mirror, Mirror):
         mirror.objects.put(f"{LEDGER}/{RUNS}/{name}", content)
         return
-    with target_errors(f"write {mirror.name(LEDGER, RUNS, name)}"):
-        tmp_fd = mirror.open_directory(TMP, run_id)
-        try:
-            runs_fd = mirror.open_directory(LEDGER, RUNS, create=True)
-            try:
-                replace_file(mirror.disk, tmp_fd, runs_fd, name, content)
-            finally:
-                os.close(runs_fd)
-        finally:
-            os.close(tmp_fd)
+    mirror.replace(run_id, content, LEDGER, RUNS, name)
 
 
 def list_runs(mirror: AnyMirror) -> list[str]:

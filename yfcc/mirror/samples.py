@@ -22,7 +22,6 @@ from typing import Any, Final
 
 import orjson
 
-from yfcc.mirror.bucket.root import BucketMirror
 from yfcc.mirror.disk import target_errors
 from yfcc.mirror.layout import LEDGER, RUNS
 from yfcc.mirror.root import AnyMirror, Mirror
@@ -175,7 +174,7 @@ class Sampler:
         )
 
     def _append(self, lines: bytes) -> None:
-        if isinstance(self._mirror, BucketMirror):
+        if not isinstance(self._mirror, Mirror):
             self._rewrite_seldom()
             return
         disk, name = self._mirror.disk, self._run_id + SAMPLES_SUFFIX

@@ -124,6 +124,17 @@ def read_removals(mirror: AnyMirror) -> Removals:
     return _parse(content, mirror.name(LEDGER, TOMBSTONES))
 
 
+def has_pending(mirror: AnyMirror) -> bool:
+    """Whether a removal was cut short; in a bucket none is begun.
+
+    Raises
+    ------
+    TargetError
+        As for :func:`read_removals`.
+    """
+    return isinstance(mirror, Mirror) and bool(read_removals(mirror).pending)
+
+
 class TombstoneFile:
     """The list, open for additions, by one process at a time; a context manager.
 
@@ -167,7 +178,8 @@ class TombstoneFile:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise LockedError(
-                f"{self._name} is held by another `yfcc forget`: wait until it ends, then run again"
+                f"{self._name} is held by another `yfcc forget`, or a run that carries one out: "
+                "wait until it ends, then run again"
             ) from error
 
     def __enter__(self) -> Self:
@@ -259,6 +271,8 @@ class LiveTombstones:
 
     def refresh(self) -> None:
         """Look whether removals were added: one look at a file's size, if none were."""
+        if self._measure() == self._n_bytes:
+            return
         with self._lock:
             n_bytes = self._measure()
             if n_bytes != self._n_bytes:

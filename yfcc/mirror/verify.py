@@ -19,7 +19,6 @@ from typing import Final
 from yfcc.errors import TargetError, UsageError
 from yfcc.mirror.bucket.root import BucketMirror
 from yfcc.mirror.check_child import CheckOptions, ChildChecker, OwnChecker
-from yfcc.mirror.checking import ShardTask
 from yfcc.mirror.disk import target_errors
 from yfcc.mirror.findings import Damage, Problem, ShardFindings, VerifySummary
 from yfcc.mirror.forget import finish_removals
@@ -27,6 +26,7 @@ from yfcc.mirror.layout import MEDIA
 from yfcc.mirror.ledger import list_shards, read_last_seals
 from yfcc.mirror.root import AnyMirror
 from yfcc.mirror.shards import format_shards
+from yfcc.mirror.verdicts import ShardTask
 from yfcc.mirror.verify_journal import VerifyJournal
 from yfcc.model import Outcome, shard_of
 

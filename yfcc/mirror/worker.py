@@ -90,6 +90,8 @@ def work(bench: Bench, is_stopping: Callable[[], bool]) -> None:
 def handle_item(bench: Bench, task: Task) -> None:
     """Take one item through the mirror, up to the hand-over to the committer."""
     item, ledger = task.item, task.ledger
+    # It may have waited for long since it was read, at Flickr's pace.
+    bench.tombstones.refresh()
     reason = bench.tombstones.reason_of(item)
     if reason is not None:
         _add_forgotten(bench, task, reason)

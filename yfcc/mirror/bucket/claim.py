@@ -222,8 +222,9 @@ class BucketClaim:
             raise LockedError(
                 f"shards {format_shards(common)} of {self._mirror.root} are held by run "
                 f"{held['run_id']}, process {held['pid']} on {held['host']} since "
-                f"{held['started']}: wait until it ends, stop it, or choose other shards with "
-                f"--shards. A run that was killed lets go after {self._pace.dead_after_s:.0f} s."
+                f"{held['started']}: wait until it ends, or stop it (a download of other shards, "
+                "by --shards, can go on beside it). A run that was killed lets go after "
+                f"{self._pace.dead_after_s:.0f} s."
             )
 
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import Final, Self, TypeVar
+from typing import Self, TypeVar
 
 from yfcc.mirror.bucket.ahead import LedgerAhead
 from yfcc.mirror.bucket.client import N_CONNECTIONS
@@ -15,8 +15,6 @@ from yfcc.mirror.bucket.segments import ShardContent, list_ledger, read_shard_ob
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
-
-BUCKET_SCHEME: Final = "s3://"
 
 
 class BucketMirror:

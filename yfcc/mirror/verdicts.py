@@ -1,0 +1,242 @@
+"""What the bytes, the JSON and the names of a shard say, whether in a directory or a bucket."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from yfcc.media.decode import DECODABLE, Decoders, Fate
+from yfcc.media.facts import FlawedMedia
+from yfcc.media.structure import inspect_media
+from yfcc.mirror.document import CATALOG_MEMBERS
+from yfcc.mirror.findings import Damage, Problem, ShardFindings
+from yfcc.mirror.layout import (
+    EXTENSIONS,
+    LEDGER,
+    MEDIA,
+    directory_parts,
+    document_name,
+    ledger_name,
+    media_name,
+    media_path,
+)
+from yfcc.mirror.ledger import find_committed, read_shard
+from yfcc.mirror.record import Record, decode_record
+from yfcc.mirror.root import AnyMirror
+from yfcc.model import Outcome
+
+#: What a JSON says of its media that the record says too.
+_SHARED_FIELDS: Final = (
+    "path", "n_bytes", "sha256", "content_type", "width", "height", "source", "url", "fetched_at",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ShardTask:
+    """What to check of a shard.
+
+    Attributes
+    ----------
+    shard : int
+    leaves : sequence of int or None
+        Six-digit prefixes of its directories that are there; None: their names are not looked at.
+    n_sample : int or None
+        So many of its stored items, chosen by ``seed``; None for all.
+    seed : int
+    """
+
+    shard: int
+    leaves: Sequence[int] | None = None
+    n_sample: int | None = None
+    seed: int = 0
+
+
+def read_records(
+    mirror: AnyMirror, task: ShardTask, findings: ShardFindings
+) -> tuple[dict[int, Record], list[Record]]:
+    """The latest record of each item of a shard, and those of the stored items to check.
+
+    Damage of the ledger goes to the findings.
+
+    Raises
+    ------
+    TargetError
+        It cannot be read.
+    """
+    content = find_committed(read_shard(mirror, task.shard))
+    if content.n_damaged_bytes:
+        findings.damages.append(_ledger_damage(task.shard, content.n_damaged_bytes))
+    latest = _latest_records(content.iter_lines())
+    stored = [record for record in latest.values() if record.outcome is Outcome.STORED]
+    if task.n_sample is not None:
+        choice = random.Random(f"{task.seed}-{task.shard}")  # noqa: S311 - no secret
+        stored = choice.sample(stored, min(task.n_sample, len(stored)))
+    return latest, stored
+
+
+def leaf_parts(leaf: int) -> tuple[str, str, str]:
+    """Directories from the root down to the items of a six-digit prefix."""
+    digits = f"{leaf:06d}"
+    return (MEDIA, digits[:3], digits[3:])
+
+
+def check_content(
+    view: memoryview,
+    record: Record,
+    extension: str,
+    decoders: Decoders,
+    findings: ShardFindings,
+) -> Damage | None:
+    """What a look at an item's media says, beyond its digest; None if nothing.
+
+    Parameters
+    ----------
+    view : memoryview
+        All bytes.
+    record : Record
+    extension : str
+        The recorded one.
+    decoders : Decoders
+    findings : ShardFindings
+        Counts pictures that are too large to decode.
+    """
+    facts = inspect_media(view)
+    if isinstance(facts, FlawedMedia):
+        return damage_of(Problem.UNDECODABLE, record, facts.reason)
+    if facts.extension != extension:
+        return damage_of(Problem.UNDECODABLE, record, f"a {facts.extension}")
+    if facts.content_type not in DECODABLE:
+        return None
+    decoded = decoders.decode(view)
+    if decoded.fate is Fate.TOO_LARGE:
+        findings.n_not_decoded += 1
+    elif decoded.fate is not Fate.DECODED:
+        return damage_of(Problem.UNDECODABLE, record, decoded.reason)
+    return None
+
+
+def check_document(content: bytes | None, record: Record, absence: str) -> Damage | None:
+    """What is wrong with an item's JSON; None if nothing.
+
+    Parameters
+    ----------
+    content : bytes or None
+        None: there is none.
+    record : Record
+    absence : str
+        What to say then.
+    """
+    path = media_path(record.photo_id, "json")
+    said = f"JSON of item {record.photo_id} with {say_bytes(record.n_bytes, record.sha256)}"
+    if content is None:
+        return Damage(Problem.JSON_MISSING, path, said, absence, record.shard, record)
+    disagreement = _compare_document(content, record)
+    if disagreement is not None:
+        return Damage(Problem.JSON_CHANGED, path, said, disagreement, record.shard, record)
+    return None
+
+
+def sort_out(
+    names: Iterable[str],
+    parts: tuple[str, ...],
+    latest: Mapping[int, Record],
+    has_document: Callable[[int], bool],
+    findings: ShardFindings,
+) -> None:
+    """Add to the findings the names in a directory that no stored item accounts for.
+
+    Parameters
+    ----------
+    names : iterable of str
+    parts : tuple of str
+        Where they lie, from the mirror's root.
+    latest : mapping of int to Record
+        The latest records of the shard.
+    has_document : callable
+        Whether an item has a JSON there by now.
+    findings : ShardFindings
+    """
+    for name in sorted(names):
+        stray = _find_stray(name, parts, latest, has_document)
+        path = "/".join((*parts, name))
+        if stray:
+            damage = Damage(Problem.EXTRA, path, "no such file", stray, findings.shard)
+            findings.damages.append(damage)
+        elif stray is not None:
+            findings.orphans.append(path)
+
+
+def _find_stray(
+    name: str,
+    parts: tuple[str, ...],
+    latest: Mapping[int, Record],
+    has_document: Callable[[int], bool],
+) -> str | None:
+    """Why no run left a file behind; empty if one may have, None if a stored item has it."""
+    stem, _, extension = name.partition(".")
+    photo_id = int(stem) if stem.isascii() and stem.isdigit() and len(stem) < 20 else 0
+    record = latest.get(photo_id)
+    if record is not None and record.outcome is Outcome.STORED:
+        recorded = (record.path or "").rpartition("/")[2]
+        if name in {recorded, document_name(photo_id)}:
+            return None
+    is_ours = extension in EXTENSIONS or extension == "json"
+    if not is_ours or name != media_name(photo_id, extension):
+        return "a foreign name"
+    if directory_parts(photo_id) != parts:
+        return "a file of another directory"
+    if record is not None:
+        return "a file of a removed item" if record.outcome is Outcome.FORGOTTEN else ""
+    # The JSON appears first: what was published since the ledger was read has one by now.
+    return "" if extension == "json" or has_document(photo_id) else "media without record or JSON"
+
+
+def _latest_records(lines: Iterable[bytes]) -> dict[int, Record]:
+    """The latest record of each item, from lines, oldest first."""
+    latest: dict[int, Record] = {}
+    for line in lines:
+        record = decode_record(line)
+        latest[record.photo_id] = record
+    return latest
+
+
+def _compare_document(content: bytes, record: Record) -> str | None:
+    """How an item's JSON disagrees with its record; None if it does not."""
+    try:
+        found: dict[str, Any] = orjson.loads(content)
+        if found["photo_id"] != record.photo_id:
+            return f"that of item {found['photo_id']}"
+        missing = [name for name in (*CATALOG_MEMBERS, "schema_version") if name not in found]
+        if missing:
+            return f"no {', '.join(missing)}"
+        media = found["media"]
+        for name in _SHARED_FIELDS:
+            said, recorded = media[name], getattr(record, name)
+            if (said or None) != (recorded or None):
+                return f"{name} {said!r}"[:200]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return "something else"
+    return None
+
+
+def damage_of(problem: Problem, record: Record, got: str) -> Damage:
+    """Something wrong with an item's media."""
+    expected = say_bytes(record.n_bytes, record.sha256)
+    return Damage(problem, record.path or "", expected, got, record.shard, record)
+
+
+def say_bytes(n_bytes: int | None, sha256: str | None) -> str:
+    """Size and digest, for messages."""
+    return f"{n_bytes or 0} bytes with SHA-256 {sha256 or ''}"
+
+
+def _ledger_damage(shard: int, n_bytes: int) -> Damage:
+    """Bytes in a shard's ledger that belong to no commit."""
+    path = f"{LEDGER}/{ledger_name(shard)}"
+    return Damage(
+        Problem.LEDGER_DAMAGED, path, "sealed commits", f"{n_bytes} bytes without a seal", shard
+    )
