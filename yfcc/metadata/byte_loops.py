@@ -1,4 +1,4 @@
-"""Compiled loops over plain bytes: where lines start, what a column holds, numbers in digits."""
+"""Compiled loops over plain bytes: lines counted, what a column holds, numbers in digits."""
 
 from __future__ import annotations
 
@@ -25,37 +25,6 @@ def count_newlines(data: Bytes) -> int:
     for at in range(len(data)):
         n_found += data[at] == _NEWLINE
     return n_found
-
-
-@compiled
-def find_lines(data: Bytes, n_lines: int) -> npt.NDArray[np.int64]:
-    """Start of every line, and the end of the last: ``n_lines`` + 1 values.
-
-    Parameters
-    ----------
-    data : n bytes
-        Ends with a newline, and holds as many as there are lines.
-    n_lines : int
-    """
-    bounds = np.zeros(n_lines + 1, np.int64)
-    line = 0
-    for at in range(len(data)):
-        if data[at] == _NEWLINE and line < n_lines:
-            line += 1
-            bounds[line] = at + 1
-    return bounds
-
-
-@compiled
-def find_suspects(data: Bytes, bounds: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Lines that are empty or hold a byte beyond ASCII, as a mask of n lines."""
-    is_suspect = np.zeros(len(bounds) - 1, np.bool_)
-    for line in range(len(is_suspect)):
-        highest = np.uint8(0)
-        for at in range(bounds[line], bounds[line + 1]):
-            highest |= data[at]
-        is_suspect[line] = highest >= 0x80 or bounds[line + 1] - bounds[line] == 1
-    return is_suspect
 
 
 @compiled

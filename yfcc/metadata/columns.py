@@ -17,12 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from yfcc.metadata.byte_loops import find_lines, find_suspects, holds_only, read_ids
+from yfcc.metadata.byte_loops import holds_only, read_ids
 from yfcc.metadata.lines import LineChunk, Reject
 from yfcc.metadata.text import column_bytes
 
 #: Arrow drops it from the start of what it reads, though here it is data.
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_NEWLINE: Final = ord("\n")
+_FIRST_HIGH: Final = 0x80
 _NO_LINES: Final = np.zeros(0, np.int64)
 
 
@@ -111,7 +113,13 @@ class _SetAside:
     @cached_property
     def bounds(self) -> npt.NDArray[np.int64]:
         """Start of every line of the chunk, and the end of the last: n + 1 values."""
-        return find_lines(np.frombuffer(self.chunk.data, np.uint8), self.chunk.n_lines)
+        newlines = np.flatnonzero(np.frombuffer(self.chunk.data, np.uint8) == _NEWLINE)
+        return np.concatenate(([0], newlines + 1))
+
+    @property
+    def has_empty_lines(self) -> bool:
+        """Whether the chunk has some."""
+        return bool((np.diff(self.bounds) == 1).any())
 
     def add(self, line: int, reason: str) -> None:
         """Reject line number ``line`` of the chunk."""
@@ -148,13 +156,13 @@ def split_rows(chunk: LineChunk, columns: tuple[str, ...]) -> tuple[Rows, list[R
     aside = _SetAside(chunk)
     good, cut_lines = chunk.data, _NO_LINES
     # The files are ASCII, so anything else is worth a look.
-    if not chunk.data.isascii():
+    is_plain = chunk.data.isascii()
+    if not is_plain:
         good, cut_lines = _without_bad_lines(aside, len(columns))
     table, wrong_rows = _split(good, columns)
     # Arrow takes an empty line for a row of empty columns: rare, so looked for only then.
     lengths = [pc.binary_length(table[name]).to_numpy() for name in columns[:2]]
-    if ((lengths[0] == 0) & (lengths[1] == 0)).any():
-        aside = _SetAside(chunk)
+    if is_plain and ((lengths[0] == 0) & (lengths[1] == 0)).any() and aside.has_empty_lines:
         good, cut_lines = _without_bad_lines(aside, len(columns))
         table, wrong_rows = _split(good, columns)
     line_index = np.delete(np.arange(chunk.n_lines, dtype=np.int64), cut_lines)
@@ -179,8 +187,9 @@ def _without_bad_lines(aside: _SetAside, n_columns: int) -> tuple[bytes, npt.NDA
     """Cut out the lines that are no UTF-8, or empty; both are rare."""
     data, bounds = aside.chunk.data, aside.bounds
     parts, cut_lines, begin = [], [], 0
-    suspects = find_suspects(np.frombuffer(data, np.uint8), bounds)
-    for line in np.flatnonzero(suspects).tolist():
+    high = np.flatnonzero(np.frombuffer(data, np.uint8) >= _FIRST_HIGH)
+    suspects = np.searchsorted(bounds, high, side="right") - 1
+    for line in np.union1d(suspects, np.flatnonzero(np.diff(bounds) == 1)).tolist():
         start, end = int(bounds[line]), int(bounds[line + 1])
         reason = None
         if end - start == 1:
