@@ -63,7 +63,7 @@ verify: $(VENV)/installed
 	@$(YFCC) verify --mirror '$(MIRROR)' $(ARGS)
 
 test: $(VENV)/installed-dev
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 # Ceph's radosgw, from Debian's packages: fails where it is not installed, and says how to.
 test-s3: export YFCC_TEST_S3 := radosgw

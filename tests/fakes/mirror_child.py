@@ -1,12 +1,13 @@
 """A download run in a process of its own, to be killed: ``python -m tests.fakes.mirror_child``.
 
-Arguments: root, number of items, log of the ids asked for, and how to fetch (``fast``,
-``stalled`` until the run is stopped, ``deaf`` for a minute whatever happens). A fifth names a
-file that tells how many items the run has reported as done.
+Arguments: root, number of items, log of the ids asked for, and how to fetch (``fast``, ``some``
+as fast and the others not at all, ``stalled`` until the run is stopped, ``deaf`` for a minute
+whatever happens). A fifth names a file that tells how many items the run has reported as done.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import time
@@ -20,17 +21,21 @@ from yfcc.mirror.stop import StopRequest, stop_on_signals
 from yfcc.mirror.totals import RunProgress
 from yfcc.model import Item
 
-#: The last item of a stalled run; those before come fast.
+#: Items that come fast before the first stalled one.
 N_FAST = 20
+#: In the manner ``some``, whichever items the run asks for first.
+N_SOME = 14
 
 
 def main(root: Path | str, n_items: int, log: Path, manner: str, done: Path | None = None) -> int:
     stop = StopRequest()
     items = make_items(n_items)
-    slow = {item.photo_id for item in items[N_FAST:]} if manner != "fast" else set()
+    slow = {item.photo_id for item in items[N_FAST:]} if manner in ("stalled", "deaf") else set()
+    asked = itertools.count()
 
     def before(item: Item) -> None:
-        if item.photo_id not in slow:
+        is_slow = next(asked) >= N_SOME if manner == "some" else item.photo_id in slow
+        if not is_slow:
             time.sleep(0.001)
         elif manner == "deaf":
             time.sleep(60)
