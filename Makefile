@@ -68,7 +68,7 @@ test: $(VENV)/installed-dev
 # Ceph's radosgw, from Debian's packages: fails where it is not installed, and says how to.
 test-s3: export YFCC_TEST_S3 := radosgw
 test-s3: $(VENV)/installed-dev
-	@$(BIN)/python -m pytest tests/contract -k radosgw -rs $(ARGS)
+	@$(BIN)/python -m pytest tests/contract -k radosgw -rs -n auto --maxprocesses 2 $(ARGS)
 
 check: $(VENV)/installed-dev
 	@$(BIN)/ruff check .

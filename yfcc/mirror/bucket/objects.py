@@ -150,7 +150,8 @@ class Objects:
         etag : str
             As the object had it when it was read or written.
         """
-        return self._put_if(key, content, {"IfMatch": etag})
+        # Bare, as the AWS command line sends it: radosgw compares the text with its own, unquoted.
+        return self._put_if(key, content, {"IfMatch": etag.strip('"')})
 
     def put_large(self, key: str, content: memoryview) -> None:
         """As :meth:`put`, in parts: nothing appears before the last of them has arrived."""
