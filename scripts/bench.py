@@ -22,6 +22,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("bench-out"), help="folder for data")
     parser.add_argument("--cores", type=int, help="use only so many cores, for all")
     parser.add_argument(
+        "--against", default="", metavar="WORD", help="metadata: only rows whose name has this word"
+    )
+    parser.add_argument(
         "--no-install",
         dest="install",
         action="store_false",
@@ -35,7 +38,7 @@ def main() -> None:
     python = platform.python_version()
     print(f"{count_cores()} cores, Python {python}, {platform.system()}\n")
     if arguments.which in ("all", "metadata"):
-        bench_metadata.run(arguments.out, arguments.rows, arguments.pairs)
+        bench_metadata.run(arguments.out, arguments.rows, arguments.pairs, arguments.against)
     if arguments.which in ("all", "download"):
         bench_download.run(
             arguments.out, arguments.items, arguments.pairs, may_install=arguments.install

@@ -20,6 +20,7 @@ from timing import (
     median_ratio,
     median_wall,
     print_rows,
+    wall_pairs,
 )
 
 from yfcc.demo.metadata_files import write_metadata
@@ -104,8 +105,8 @@ class _Case:
         return measure([sys.executable, "-c", _DECOMPRESS, *self.files()])
 
 
-def run(out: Path, n_rows: int, n_pairs: int) -> None:
-    """Print the tables."""
+def run(out: Path, n_rows: int, n_pairs: int, against: str = "") -> None:
+    """Print the tables; of the other rows only those whose name has the word `against`."""
     source, spoilt = out / f"metadata-{n_rows}", out / f"metadata-{n_rows}-spoilt"
     _make_once(source, lambda: write_metadata(source, n_rows, seed=1))
     _make_once(spoilt, lambda: damage_files(source, spoilt))
@@ -116,6 +117,7 @@ def run(out: Path, n_rows: int, n_pairs: int) -> None:
     # What only the first build does, like compiling, belongs to no run.
     case.build()
     others = {f"yfcc metadata, one line in {EVERY} spoilt": case.build_spoilt, **rivals}
+    others = {name: each for name, each in others.items() if against in name}
     ours, *theirs = in_pairs(n_pairs, case.build, *others.values())
     rows: list[list[object]] = [
         [
@@ -125,10 +127,11 @@ def run(out: Path, n_rows: int, n_pairs: int) -> None:
             round(max(each.peak_mb for each in runs)),
             round(median(each.disk_mb for each in runs)),
             median_ratio(ours, runs),
+            wall_pairs(ours, runs),
         ]
         for name, runs in zip(["yfcc metadata", *others], [ours, *theirs], strict=True)
     ]
-    names = ["", "wall s", "CPU s", "peak MB", "disk MB", "yfcc's wall time is x this"]
+    names = ["", "wall s", "CPU s", "peak MB", "disk MB", "yfcc's wall time is x this", "pairs"]
     print_rows(names, rows)
     _print_stages(case)
     shutil.rmtree(case.work)

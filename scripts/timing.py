@@ -104,6 +104,11 @@ def median_ratio(ours: list[Measured], theirs: list[Measured]) -> float:
     return statistics.median(a.wall_s / b.wall_s for a, b in zip(ours, theirs, strict=True))
 
 
+def wall_pairs(ours: list[Measured], theirs: list[Measured]) -> str:
+    """Wall times of every pair, ours first."""
+    return ", ".join(f"{a.wall_s:.1f}/{b.wall_s:.1f}" for a, b in zip(ours, theirs, strict=True))
+
+
 def print_rows(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table in Markdown."""
     print("| " + " | ".join(names) + " |")
