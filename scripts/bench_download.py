@@ -7,34 +7,27 @@ some were just removed.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Final
 
-import numpy as np
+from picture_cases import ITEMS_A_DIRECTORY, YFCC, Case, Served, dense_ids, make_case, serve
 from timing import Measured, in_pairs, measure, median_cpu, median_wall, print_rows
 from without import WITHOUT
 
-from yfcc.demo import draws
-from yfcc.demo.identifiers import Integers
-from yfcc.demo.metadata_files import write_metadata
-
 _SCRIPTS: Final = Path(__file__).parent
-_YFCC: Final = (sys.executable, "-m", "yfcc.cli.main")
 _N_CONNECTIONS: Final = 32
 _LATENCY_MS: Final = 80
-#: The dataset has about so many items in a directory of its ids' first six digits.
-_ITEMS_A_DIRECTORY: Final = 110
-_FIRST_ID: Final = 4_200_000_000
-_IDS_A_DIRECTORY: Final = 10_000
+_N_PROCESSES: Final = 2
+_LONGER: Final = 4
+#: A picture has more, and a JSON fewer.
+_LEAST_BYTES: Final = 20_000
 
 
 @dataclass(slots=True)
@@ -52,37 +45,22 @@ class _Bench:
         self._n_runs += 1
         return self.work / "runs" / f"{self._n_runs:03}"
 
-    def measure(self, command: list[str], target: Path, endpoint: str = "") -> Measured:
+    def measure(
+        self, command: list[str], target: Path, endpoint: str = "", least_bytes: int = _LEAST_BYTES
+    ) -> Measured:
         """Run a client, and give the disk's space back, but not the files."""
         found = measure(command, {"AWS_ENDPOINT_URL_S3": endpoint, "NO_ALBUMENTATIONS_UPDATE": "1"})
-        self.check(target)
+        self.check(target, least_bytes)
         return found
 
-    def check(self, target: Path) -> None:
+    def check(self, target: Path, least_bytes: int = _LEAST_BYTES) -> None:
         """Make sure that every picture came, and give the disk's space back."""
-        files = [path for path in target.rglob("*") if path.is_file()]
-        n_pictures = sum(path.stat().st_size >= _LEAST_BYTES for path in files)
+        files = [path for path in target.rglob("*.jpg") if path.is_file()]
+        n_pictures = sum(path.stat().st_size >= least_bytes for path in files)
         if n_pictures < self.n_urls:
             raise SystemExit(f"{target}: {n_pictures} of {self.n_urls} pictures came")
         for path in files:
             os.truncate(path, 0)
-
-
-_LEAST_BYTES: Final = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """A catalog and the list of its photos."""
-
-    catalog: Path
-    paths: list[str]
-    list_file: Path
-
-    def command(self, mirror: Path, *flags: str) -> list[str]:
-        """Arguments of ``yfcc`` that mirror everything."""
-        asked = ["download", "--catalog", str(self.catalog), "--mirror", str(mirror), "--quiet"]
-        return [*asked, "--media", "photo", *flags]
 
 
 def run(out: Path, n_items: int, n_pairs: int, *, may_install: bool) -> None:
@@ -90,87 +68,35 @@ def run(out: Path, n_items: int, n_pairs: int, *, may_install: bool) -> None:
     work = (out / "bench-download").absolute()
     shutil.rmtree(work, ignore_errors=True)
     (work / "runs").mkdir(parents=True)
-    scattered = _make_case(work / "scattered", n_items)
-    dense = _make_case(work / "dense", n_items, _dense_ids)
+    scattered = make_case(work / "scattered", n_items)
+    dense = make_case(work / "dense", n_items, dense_ids)
     bench = _Bench(work, n_pairs, may_install, len(scattered.paths))
     print(f"## download: {bench.n_urls:,} photos from a local server, {n_pairs} runs of each\n")
-    with serve(scattered) as endpoint:
-        ours = _compare(bench, scattered, endpoint, out)
-        _price(bench, scattered, endpoint, ours)
-        _split(bench, scattered, endpoint)
-    with serve(dense) as endpoint:
+    with serve(scattered.list_file) as server:
+        ours = _compare(bench, scattered, server.endpoint, out)
+        _price(bench, scattered, server.endpoint, ours)
+        _decode(bench, scattered, server.endpoint, out)
+    with serve(dense.list_file) as server:
         bench.n_urls = len(dense.paths)
-        _crowd(bench, dense, endpoint, ours)
-    with serve(scattered, _LATENCY_MS) as endpoint:
+        _crowd(bench, dense, server.endpoint, ours)
+    with serve(scattered.list_file, _LATENCY_MS) as server:
         bench.n_urls = len(scattered.paths)
-        _delay(bench, scattered, endpoint)
+        _delay(bench, scattered, server.endpoint)
+    # A long one: that a process takes its time to start is not to hide what two do together.
+    long = make_case(work / "long", _LONGER * n_items, dense_ids)
+    with serve(long.list_file) as server:
+        bench.n_urls = len(long.paths)
+        _split(bench, long, server)
     shutil.rmtree(work)
 
 
-def _dense_ids(_seed: int, first: int, n_ids: int) -> Integers:
-    """Ids that fill directories as those of the whole dataset do."""
-    index = np.arange(first, first + n_ids, dtype=np.int64)
-    return _FIRST_ID + index * (_IDS_A_DIRECTORY // _ITEMS_A_DIRECTORY)
-
-
-@contextlib.contextmanager
-def _ids_drawn_by(draw: Callable[[int, int, int], Integers]) -> Iterator[None]:
-    """The generator's own ids are spread over the whole range."""
-    usual = draws.__dict__["draw_photo_ids"]
-    setattr(draws, "draw_photo_ids", draw)  # noqa: B010 - mypy knows the name as another's
-    try:
-        yield
-    finally:
-        setattr(draws, "draw_photo_ids", usual)  # noqa: B010
-
-
-def _make_case(
-    directory: Path,
-    n_items: int,
-    draw_ids: Callable[[int, int, int], Integers] | None = None,
-) -> _Case:
-    directory.mkdir()
-    with _ids_drawn_by(draw_ids) if draw_ids else contextlib.nullcontext():
-        write_metadata(directory, n_items, seed=1)
-    catalog = directory / "catalog.duckdb"
-    source = ["--source", str(directory), "--catalog", str(catalog), "--quiet"]
-    measure([*_YFCC, "metadata", *source])
-    query = ["query", "SELECT photo_hash FROM photos", "--format", "csv"]
-    asked = [*_YFCC, *query, "--catalog", str(catalog)]
-    hashes = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()[1:]
-    paths = [f"/multimedia-commons/data/images/{h[:3]}/{h[3:6]}/{h}.jpg" for h in hashes]
-    list_file = directory / "paths.txt"
-    list_file.write_text("\n".join(paths) + "\n")
-    return _Case(catalog, paths, list_file)
-
-
-@contextlib.contextmanager
-def serve(case: _Case, latency_ms: int = 0) -> Iterator[str]:
-    """A server of a case's pictures in a process of its own; its address."""
-    script = str(_SCRIPTS / "picture_server.py")
-    process = subprocess.Popen(
-        [sys.executable, script, str(case.list_file), str(latency_ms)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        assert process.stdin is not None  # noqa: S101 - a pipe was asked for
-        assert process.stdout is not None  # noqa: S101
-        port = process.stdout.readline().strip()
-        if not port:
-            raise SystemExit("the server of pictures did not start")
-        yield f"http://127.0.0.1:{port}"
-        process.stdin.close()
-
-
-def _compare(bench: _Bench, case: _Case, endpoint: str, out: Path) -> list[Measured]:
+def _compare(bench: _Bench, case: Case, endpoint: str, out: Path) -> list[Measured]:
     urls = bench.work / "urls.txt"
     urls.write_text("".join(f"{endpoint}{path}\n" for path in case.paths))
 
     def ours() -> Measured:
         target = bench.fresh()
-        return bench.measure([*_YFCC, *case.command(target)], target, endpoint)
+        return bench.measure([*YFCC, *case.command(target)], target, endpoint)
 
     rivals = _rivals(bench, urls, out)
     runs, *others = in_pairs(bench.n_pairs, ours, *rivals.values())
@@ -227,13 +153,16 @@ def _install_img2dataset(out: Path) -> Path | None:
     return program
 
 
-def _img2dataset(bench: _Bench, program: Path, urls: Path, *flags: str) -> Measured:
+def _img2dataset(
+    bench: _Bench, program: Path, urls: Path, *flags: str, least_bytes: int = _LEAST_BYTES
+) -> Measured:
     # One process and 32 threads take the least CPU of what was tried on two cores.
     target = bench.fresh()
     command = [str(program), "--url_list", str(urls), "--input_format", "txt"]
-    command += ["--output_format", "files", "--output_folder", str(target), "--resize_mode", "no"]
+    command += ["--output_format", "files", "--output_folder", str(target)]
+    command += [] if "--resize_mode" in flags else ["--resize_mode", "no"]
     command += ["--processes_count", "1", "--thread_count", str(_N_CONNECTIONS), *flags]
-    return bench.measure(command, target)
+    return bench.measure(command, target, least_bytes=least_bytes)
 
 
 def _aria2c(bench: _Bench, urls: Path) -> Measured:
@@ -249,7 +178,7 @@ def _loop(bench: _Bench, urls: Path) -> Measured:
     )
 
 
-def _price(bench: _Bench, case: _Case, endpoint: str, ours: list[Measured]) -> None:
+def _price(bench: _Bench, case: Case, endpoint: str, ours: list[Measured]) -> None:
     """One guarantee left out at a time."""
 
     def leave_out(name: str) -> Callable[[], Measured]:
@@ -264,7 +193,7 @@ def _price(bench: _Bench, case: _Case, endpoint: str, ours: list[Measured]) -> N
 
     def everything() -> Measured:
         target = bench.fresh()
-        return bench.measure([*_YFCC, *case.command(target)], target, endpoint)
+        return bench.measure([*YFCC, *case.command(target)], target, endpoint)
 
     whole, *less = in_pairs(bench.n_pairs, everything, *map(leave_out, WITHOUT))
     print("### what each guarantee costs: CPU seconds and wall time less without it\n")
@@ -279,60 +208,97 @@ def _price(bench: _Bench, case: _Case, endpoint: str, ours: list[Measured]) -> N
     ours += whole
 
 
-def _crowd(bench: _Bench, case: _Case, endpoint: str, ours: list[Measured]) -> None:
+def _crowd(bench: _Bench, case: Case, endpoint: str, ours: list[Measured]) -> None:
     """Items that share directories, as they do in a mirror of everything."""
     runs = []
     for _ in range(bench.n_pairs):
         target = bench.fresh()
-        runs.append(bench.measure([*_YFCC, *case.command(target)], target, endpoint))
+        runs.append(bench.measure([*YFCC, *case.command(target)], target, endpoint))
     print("### by how the items lie in directories\n")
     n_urls = bench.n_urls
     rows: list[list[object]] = [
         [name, median_wall(each), median_cpu(each), n_urls / median_cpu(each)]
         for name, each in (
             ("one a directory: a small selection", ours),
-            (f"{_ITEMS_A_DIRECTORY} a directory: the whole dataset", runs),
+            (f"{ITEMS_A_DIRECTORY} a directory: the whole dataset", runs),
         )
     ]
     print_rows(["", "wall s", "CPU s", "files a CPU s"], rows)
     print()
 
 
-def _split(bench: _Bench, case: _Case, endpoint: str) -> None:
-    """The same work in one process and in two."""
+def _split(bench: _Bench, case: Case, server: Served) -> None:
+    """One process on one core, two on two: what the server takes of those cores is counted out."""
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    if len(cores) < _N_PROCESSES:
+        print("--processes 2 wants two cores: its row is left out.\n")
+        return
 
-    def in_processes(n_processes: int) -> float:
-        target = bench.fresh()
-        environment = os.environ | {"AWS_ENDPOINT_URL_S3": endpoint}
-        started_s = time.perf_counter()
-        processes = [
-            subprocess.Popen(
-                [*_YFCC, *case.command(target, "--shard-of", f"{share}/{n_processes}")],
-                env=environment,
+    def with_processes(n_processes: int) -> tuple[Measured, float]:
+        """The run, and seconds of it that its cores were not the server's."""
+        ours, rest = cores[:n_processes], cores[n_processes:]
+        os.sched_setaffinity(server.pid, rest or ours)
+        os.sched_setaffinity(0, ours)  # what is started inherits it
+        target, before_s = bench.fresh(), server.cpu_s()
+        try:
+            found = measure(
+                [*YFCC, *case.command(target, "--processes", str(n_processes))],
+                {"AWS_ENDPOINT_URL_S3": server.endpoint},
             )
-            for share in range(n_processes)
-        ]
-        codes = [process.wait() for process in processes]
-        if any(codes):
-            raise SystemExit(f"yfcc download in {n_processes} processes: exit {codes}")
+        finally:
+            os.sched_setaffinity(0, cores)
+            os.sched_setaffinity(server.pid, cores)
         bench.check(target)
-        return time.perf_counter() - started_s
+        taken_s = 0.0 if rest else (server.cpu_s() - before_s) / n_processes
+        return found, found.wall_s - taken_s
 
-    pairs = [(in_processes(1), in_processes(2)) for _ in range(bench.n_pairs)]
-    one_s, two_s = (median(column) for column in zip(*pairs, strict=True))
-    gain = median(one / two for one, two in pairs)
-    print(
-        f"two processes (--shard-of 0/2 and 1/2): {two_s:.2f} s, one: {one_s:.2f} s; "
-        f"{gain:.2f} times as fast\n"
-    )
+    pairs = [(with_processes(1), with_processes(_N_PROCESSES)) for _ in range(bench.n_pairs)]
+    print(f"### processes, {bench.n_urls:,} photos, start and end included\n")
+    rows: list[list[object]] = []
+    for name, runs in zip(
+        ("one, on one core", "two, on two cores"), zip(*pairs, strict=True), strict=True
+    ):
+        whole = [found for found, _ in runs]
+        own_s = median(seconds for _, seconds in runs)
+        rows.append([name, median_wall(whole), median_cpu(whole), own_s, bench.n_urls / own_s])
+    print_rows(["", "wall s", "CPU s", "less the server's share", "files a second"], rows)
+    gain = median(one / two for (_, one), (_, two) in pairs)
+    wall = median(one.wall_s / two.wall_s for (one, _), (two, _) in pairs)
+    print(f"\ntwo are {gain:.2f} times as fast as one; {wall:.2f} with the server's share\n")
 
 
-def _delay(bench: _Bench, case: _Case, endpoint: str) -> None:
+def _decode(bench: _Bench, case: Case, endpoint: str, out: Path) -> None:
+    """With every picture decoded, beside what decodes each to write it anew."""
+    program = _install_img2dataset(out) if bench.may_install else None
+    urls = bench.work / "urls.txt"
+
+    def ours() -> Measured:
+        target = bench.fresh()
+        return bench.measure([*YFCC, *case.command(target, "--decode")], target, endpoint)
+
+    runs: dict[str, Callable[[], Measured]] = {"yfcc download --decode": ours}
+    if program is not None:
+        runs["img2dataset, --resize_mode no"] = lambda: _img2dataset(bench, program, urls)
+        small = ("--image_size", "256", "--resize_mode", "keep_ratio")
+        runs["img2dataset, --resize_mode keep_ratio, 256 pixels"] = lambda: _img2dataset(
+            bench, program, urls, *small, least_bytes=1_000
+        )
+    found = in_pairs(bench.n_pairs, *runs.values())
+    print("### every picture decoded\n")
+    rows = [
+        [name, median_wall(each), median_cpu(each), _cpu_ratio(found[0], each)]
+        for name, each in zip(runs, found, strict=True)
+    ]
+    print_rows(["", "wall s", "CPU s", "yfcc's files a CPU s are x this"], rows)
+    print()
+
+
+def _delay(bench: _Bench, case: Case, endpoint: str) -> None:
     """How near to the possible rate, when each answer takes a while."""
     shares = []
     for _ in range(bench.n_pairs):
         target = bench.fresh()
-        command = [*_YFCC, *case.command(target, "--workers", str(_N_CONNECTIONS))]
+        command = [*YFCC, *case.command(target, "--workers", str(_N_CONNECTIONS))]
         found = bench.measure(command, target, endpoint)
         possible_s = bench.n_urls / _N_CONNECTIONS * _LATENCY_MS / 1000
         shares.append(possible_s / found.wall_s)

@@ -17,22 +17,25 @@ import os
 import resource
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import orjson
+import pyarrow.parquet as pq
 
+from yfcc.catalog.tombstones import TombstoneSet
 from yfcc.errors import InterruptedRun
 from yfcc.media.sink import Sink
 from yfcc.mirror.acquire import Acquired
 from yfcc.mirror.appending import FileLedger
+from yfcc.mirror.cache_folder import drop_cache
 from yfcc.mirror.claim import claim_shards
-from yfcc.mirror.downloads import write_downloads_parquet
+from yfcc.mirror.downloads_cache import open_downloads
 from yfcc.mirror.ledger import find_committed, list_shards, read_last_seal, read_shard
-from yfcc.mirror.plan import plan_download
+from yfcc.mirror.plan import DownloadPlan, plan_download
 from yfcc.mirror.root import open_mirror
 from yfcc.mirror.run import DownloadJob, run_download
 from yfcc.mirror.status import read_status
@@ -99,11 +102,21 @@ def open_all(root: Path) -> str:
 
 
 def downloads(root: Path) -> str:
-    """Write the table that ``yfcc query --mirror`` reads."""
-    with tempfile.TemporaryDirectory(dir=root.parent) as place:
-        target = Path(place) / "downloads.parquet"
-        n_rows = write_downloads_parquet(root, target)
-        return f"{n_rows:,} rows, {target.stat().st_size:,} bytes of Parquet"
+    """Make the table that ``yfcc query --mirror`` reads."""
+    with open_mirror(root) as mirror:
+        drop_cache(mirror)
+    return downloads_again(root)
+
+
+def downloads_again(root: Path) -> str:
+    """The same table, of which nothing has changed since."""
+    with (
+        tempfile.TemporaryDirectory(dir=root.parent) as place,
+        open_downloads(root, Path(place)) as files,
+    ):
+        n_rows = sum(pq.read_metadata(file).num_rows for file in files)
+        n_bytes = sum(file.stat().st_size for file in files)
+        return f"{n_rows:,} rows, {n_bytes:,} bytes of Parquet in {len(files)} files"
 
 
 class _OneShard:
@@ -114,6 +127,14 @@ class _OneShard:
 
     def count_by_shard(self) -> Mapping[int, int]:
         return {self._items[0].shard: len(self._items)}
+
+    def follow(self, _plan: DownloadPlan) -> None:
+        """There is one shard, whatever the plan."""
+
+    def iter_ids(
+        self, _shards: Collection[int], _removed: TombstoneSet
+    ) -> Iterator[tuple[int, list[int]]]:
+        yield self._items[0].shard, [item.photo_id for item in self._items]
 
     def iter_items(self, _shards: Sequence[int]) -> Iterator[list[Item]]:
         for start in range(0, len(self._items), 1000):
@@ -160,6 +181,7 @@ STEPS: Final[dict[str, Callable[[Path], str]]] = {
     "first-request": first_request,
     "open-all": open_all,
     "downloads": downloads,
+    "downloads-again": downloads_again,
 }
 
 

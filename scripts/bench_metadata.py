@@ -15,6 +15,7 @@ from timing import (
     Measured,
     count_cores,
     in_pairs,
+    make_once,
     measure,
     median_cpu,
     median_ratio,
@@ -108,8 +109,8 @@ class _Case:
 def run(out: Path, n_rows: int, n_pairs: int, against: str = "") -> None:
     """Print the tables; of the other rows only those whose name has the word `against`."""
     source, spoilt = out / f"metadata-{n_rows}", out / f"metadata-{n_rows}-spoilt"
-    _make_once(source, lambda: write_metadata(source, n_rows, seed=1))
-    _make_once(spoilt, lambda: damage_files(source, spoilt))
+    make_once(source, lambda: write_metadata(source, n_rows, seed=1))
+    make_once(spoilt, lambda: damage_files(source, spoilt))
     case = _Case(source, n_rows, out / "bench-metadata", spoilt)
     n_bytes = sum(Path(file).stat().st_size for file in case.files())
     print(f"## metadata: {n_rows:,} rows, {n_bytes / 1e6:,.1f} MB of bz2, {n_pairs} runs of each\n")
@@ -135,14 +136,6 @@ def run(out: Path, n_rows: int, n_pairs: int, against: str = "") -> None:
     print_rows(names, rows)
     _print_stages(case)
     shutil.rmtree(case.work)
-
-
-def _make_once(directory: Path, make: Callable[[], object]) -> None:
-    if not (directory / "complete").exists():
-        shutil.rmtree(directory, ignore_errors=True)
-        directory.mkdir(parents=True)
-        make()
-        (directory / "complete").touch()
 
 
 def _rivals(case: _Case) -> dict[str, Callable[[], Measured]]:

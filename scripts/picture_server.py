@@ -1,8 +1,9 @@
 """A cheap keep-alive server of pictures, for measuring clients: one process, one thread, memory.
 
-Started as ``picture_server.py LIST LATENCY_MS``: the list has one path a line, as in a request.
-The port goes to standard output; the end of standard input ends it. Every path has a picture of
-its own, of 30 to 150 KB, sent as S3 sends an object that was put in one part.
+Started as ``picture_server.py LIST LATENCY_MS [small]``: the list has one path a line, as in a
+request. The port goes to standard output; the end of standard input ends it. Every path has a
+picture of its own, of 30 to 150 KB or ``small``, sent as S3 sends an object that was put in one
+part. ``/requests`` says how many other requests there were.
 """
 
 from __future__ import annotations
@@ -29,20 +30,26 @@ LARGEST_BYTES: Final = 150_000
 #: Pictures drawn; each path gets one of them, made unique by a comment of its own.
 _N_DRAWN: Final = 32
 _SIZE: Final = (500, 375)
+#: For long lists: the disk is to hold them all.
+_SMALL_BYTES: Final = (2_000, 6_000)
+_SMALL_SIZE: Final = (100, 75)
 _START_OF_IMAGE: Final = b"\xff\xd8"
 _COMMENT: Final = b"\xff\xfe"
 _READ_BYTES: Final = 65_536
 _SEND_BUFFER_BYTES: Final = 1 << 20
+_REQUESTS: Final = b"/requests"
 _NOT_FOUND: Final = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 
 
-def draw_pictures() -> list[bytes]:
+def draw_pictures(*, are_small: bool = False) -> list[bytes]:
     """JPEGs whose sizes are spread evenly over the range."""
     drawn = []
+    smallest, largest = _SMALL_BYTES if are_small else (SMALLEST_BYTES, LARGEST_BYTES)
+    width, height = _SMALL_SIZE if are_small else _SIZE
     noise = np.random.default_rng(1)
-    ramp = np.linspace(0.0, 255.0, _SIZE[0], dtype=np.float32)[None, :, None]
-    for wanted in np.linspace(SMALLEST_BYTES, LARGEST_BYTES, _N_DRAWN):
-        grain = noise.normal(0.0, 24.0, (_SIZE[1], _SIZE[0], 3)).astype(np.float32)
+    ramp = np.linspace(0.0, 255.0, width, dtype=np.float32)[None, :, None]
+    for wanted in np.linspace(smallest, largest, _N_DRAWN):
+        grain = noise.normal(0.0, 24.0, (height, width, 3)).astype(np.float32)
         image = Image.fromarray(np.clip(ramp + grain, 0, 255).astype(np.uint8))
         drawn.append(_encode(image, int(wanted)))
     return drawn
@@ -63,9 +70,9 @@ def _encode(image: Image.Image, n_bytes: int) -> bytes:
             high = quality
 
 
-def plan_answers(paths: list[str]) -> dict[bytes, list[bytes]]:
+def plan_answers(paths: list[str], *, are_small: bool = False) -> dict[bytes, list[bytes]]:
     """What is sent for each path, in pieces; all pieces but the first two are shared."""
-    drawn = draw_pictures()
+    drawn = draw_pictures(are_small=are_small)
     answers = {}
     for number, path in enumerate(paths):
         rest = memoryview(drawn[number % _N_DRAWN])[2:]
@@ -126,6 +133,7 @@ class PictureServer:
         self._answers = answers
         self._latency_s = latency_s
         self._selector = selectors.DefaultSelector()
+        self._n_requests = 0
         self._due: list[tuple[float, int, _Connection]] = []
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self._listener.setblocking(False)
@@ -179,7 +187,13 @@ class PictureServer:
     def _answer(self, connection: _Connection) -> None:
         path = bytes(connection.asked).split(b" ", 2)[1]
         connection.asked.clear()
-        connection.unsent = [memoryview(piece) for piece in self._answers.get(path, [_NOT_FOUND])]
+        pieces = self._answers.get(path, [_NOT_FOUND])
+        if path == _REQUESTS:
+            said = str(self._n_requests).encode()
+            pieces = [b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(said) + said]
+        else:
+            self._n_requests += 1
+        connection.unsent = [memoryview(piece) for piece in pieces]
         try:
             if not connection.send():
                 self._wait_for(connection, selectors.EVENT_WRITE)
@@ -192,4 +206,5 @@ class PictureServer:
 
 if __name__ == "__main__":
     _paths = Path(sys.argv[1]).read_text("ascii").split()
-    PictureServer(plan_answers(_paths), float(sys.argv[2]) / 1000).serve()
+    _answers = plan_answers(_paths, are_small=sys.argv[3:] == ["small"])
+    PictureServer(_answers, float(sys.argv[2]) / 1000).serve()

@@ -16,6 +16,8 @@ from typing import Final
 _EVERY_S: Final = 0.02
 #: Directories are walked less often: it costs the machine something.
 _WALKS_EVERY: Final = 10
+#: One size in so many is kept: one a second.
+_KEPT_EVERY: Final = 50
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 
@@ -33,6 +35,8 @@ class Sampler:
         Largest sum of the processes' resident sizes; pages they share count for each.
     peak_disk_bytes : int
         Largest size of the directory, less what it had at the start.
+    resident_bytes : list of int
+        That sum, once a second.
     cpu_s : dict of tuple of int and str to float
         CPU seconds of every thread of the process itself, by id and name; a thread called like
         the process has no name of its own.
@@ -43,6 +47,7 @@ class Sampler:
     peak_bytes: int = 0
     peak_disk_bytes: int = 0
     cpu_s: dict[tuple[int, str], float] = field(default_factory=dict)
+    resident_bytes: list[int] = field(default_factory=list)
     _is_done: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread = field(init=False)
 
@@ -59,7 +64,10 @@ class Sampler:
         at_start = _disk_bytes(self.directory)
         n_looks = 0
         while not self._is_done.wait(_EVERY_S):
-            self.peak_bytes = max(self.peak_bytes, sum(map(_resident_bytes, _tree(self.pid))))
+            resident = sum(map(_resident_bytes, _tree(self.pid)))
+            self.peak_bytes = max(self.peak_bytes, resident)
+            if n_looks % _KEPT_EVERY == 0:
+                self.resident_bytes.append(resident)
             self.cpu_s.update(_thread_cpu(self.pid))
             n_looks += 1
             if n_looks % _WALKS_EVERY == 1:

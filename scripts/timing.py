@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import statistics
 import subprocess
 import time
@@ -25,6 +26,8 @@ class Measured:
         Largest resident size, of all its processes together.
     disk_mb : float
         Largest size of the directory that was watched, beyond what lay there before.
+    resident_bytes : list of int
+        Once a second, of all its processes together.
     thread_cpu_s : dict of tuple of int and str to float
         By the thread's id and name; of the process itself, not of its children.
     """
@@ -34,6 +37,7 @@ class Measured:
     peak_mb: float
     disk_mb: float = 0.0
     thread_cpu_s: dict[tuple[int, str], float] = field(default_factory=dict)
+    resident_bytes: list[int] = field(default_factory=list)
 
     def scaled(self, factor: float) -> Measured:
         """The times of a run over so many times as many rows."""
@@ -73,6 +77,7 @@ def measure(
         sampler.peak_bytes / 1e6,
         sampler.peak_disk_bytes / 1e6,
         sampler.cpu_s,
+        sampler.resident_bytes,
     )
 
 
@@ -102,6 +107,15 @@ def median_cpu(runs: list[Measured]) -> float:
 def median_ratio(ours: list[Measured], theirs: list[Measured]) -> float:
     """Median of the pairs' ratios of wall time."""
     return statistics.median(a.wall_s / b.wall_s for a, b in zip(ours, theirs, strict=True))
+
+
+def make_once(directory: Path, make: Callable[[], object]) -> None:
+    """Fill a directory, unless an earlier benchmark did."""
+    if not (directory / "complete").exists():
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True)
+        make()
+        (directory / "complete").touch()
 
 
 def wall_pairs(ours: list[Measured], theirs: list[Measured]) -> str:
