@@ -33,7 +33,7 @@ def pack_rows(photo_ids: list[int], part_rows: int) -> Iterator[Rows]:
         table = pa.table(
             {"photo_id": pa.array(ids, pa.int64()), "value": pa.array(values, pa.string())}
         )
-        yield Rows("pack", table, lines, lines * 100, raw)
+        yield Rows("pack", table, lines, lines * 100, raw, lines % 7 == 0)
 
 
 @dataclass

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyroaring import BitMap64
 
 from yfcc.metadata.columns import Rows
@@ -31,11 +32,17 @@ class Aligned:
     is_found : bool array, n
     late : tuple of Rows
         Rows of the pack that were passed over: no id of this or the windows near it.
+    odd : int64 array
+        Places in the window whose line of the pack its value does not tell in full.
+    odd_lines : pa.BinaryArray
+        Those lines, one a place.
     """
 
     values: pa.ChunkedArray
     is_found: npt.NDArray[np.bool_]
     late: tuple[Rows, ...] = ()
+    odd: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    odd_lines: pa.BinaryArray = field(default_factory=lambda: pa.array([], pa.binary()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +106,9 @@ class PackCursor:
             head = ahead.slice(0, len(ids))
             if np.array_equal(ids_of(head), ids) and not self._was_passed(ids):
                 self._ahead = [ahead.slice(len(ids), len(ahead))]
-                return Aligned(head.table["value"], np.ones(len(ids), np.bool_))
+                odd = np.flatnonzero(head.is_odd)
+                is_found = np.ones(len(ids), np.bool_)
+                return Aligned(head.table["value"], is_found, (), odd, head.raw_lines(odd))
         return self._search(ids)
 
     def drain(self) -> Iterator[Rows]:
@@ -179,13 +188,15 @@ class PackCursor:
         row_of[np.isin(ids, np.fromiter(again, np.int64, len(again)))] = -1
         is_found = row_of >= 0
         values = _taken(pool.table["value"], row_of)
+        odd = np.flatnonzero(is_found & pool.is_odd[row_of])
+        odd_lines = pool.raw_lines(row_of[odd])
         late = self._sort_rest(pool, row_of[is_found], n_passed)
         # A pack in another order finds nothing: stop looking, join all of it at the end.
         self._is_unordered = len(ids) >= 1000 and bool(is_found.mean() < 0.01)
         if self._is_unordered:
             late += tuple(part for part in self._passed if len(part))
             self._passed = []
-        return Aligned(values, is_found, late)
+        return Aligned(values, is_found, late, odd, odd_lines)
 
     def _sort_rest(
         self, pool: Rows, matched: npt.NDArray[np.int64], n_passed: int
@@ -208,6 +219,35 @@ def ids_of(rows: Rows) -> npt.NDArray[np.int64]:
     """Identifiers of n rows."""
     ids: npt.NDArray[np.int64] = rows.table["photo_id"].to_numpy()
     return ids
+
+
+def other_hashes(
+    ids: pa.ChunkedArray, hashes: pa.StringArray, aligned: Aligned
+) -> tuple[npt.NDArray[np.int64], pa.BinaryArray]:
+    """Lines of a hash pack that are not what the catalog has.
+
+    The dataset's own hash goes first, and one that lacks is computed.
+
+    Parameters
+    ----------
+    ids, hashes : n values each
+        Of a window, as the catalog gets them.
+    aligned : Aligned
+        The pack's values.
+
+    Returns
+    -------
+    int64 array
+        Places in the window.
+    pa.BinaryArray
+        The lines, one a place.
+    """
+    is_same = pc.equal(pc.fill_null(aligned.values, ""), pc.fill_null(hashes, ""))
+    is_other = aligned.is_found & ~is_same.combine_chunks().to_numpy(zero_copy_only=False)
+    odd = np.flatnonzero(is_other)
+    values = pc.fill_null(aligned.values.take(pa.array(odd)), "")
+    lines = pc.binary_join_element_wise(pc.cast(ids.take(pa.array(odd)), pa.string()), values, "\t")
+    return odd, pc.cast(lines, pa.binary()).combine_chunks()
 
 
 def _taken(values: pa.ChunkedArray, row_of: npt.NDArray[np.int64]) -> pa.ChunkedArray:

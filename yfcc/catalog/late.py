@@ -11,7 +11,6 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet
 from pyroaring import BitMap64
 
@@ -23,14 +22,18 @@ DUPLICATE_PACK_REASON: Final = "duplicate photo id: another line of the pack has
 
 
 def late_table(rows: Rows) -> pa.Table:
-    """Rows as they wait for the join: ids, places, lines and parsed values."""
+    """Rows as they wait for the join: ids, places, lines and parsed values.
+
+    ``is_odd`` says where the value does not tell the line.
+    """
     return pa.table(
         {
             "photo_id": rows.table["photo_id"],
             "line_number": rows.line_numbers,
             "byte_offset": rows.byte_offsets,
-            "raw": raw_lines(rows),
+            "raw": rows.raw_lines(),
             "value": rows.table["value"],
+            "is_odd": pa.array(rows.is_odd),
         }
     )
 
@@ -41,14 +44,9 @@ def passed_table(rows: Rows) -> pa.Table:
         {
             "line_number": rows.line_numbers,
             "byte_offset": rows.byte_offsets,
-            "raw": raw_lines(rows),
+            "raw": rows.raw_lines(),
         }
     )
-
-
-def raw_lines(rows: Rows) -> pa.ChunkedArray:
-    """Every row's line as it stands in the file, without its newline."""
-    return pc.binary_join_element_wise(*rows.raw.itercolumns(), b"\t")
 
 
 def ids_in(files: list[Path]) -> npt.NDArray[np.int64]:
@@ -112,13 +110,17 @@ class LateJoin:
         return [pack for pack, counts in self.counts.items() if counts.n_joined]
 
     def found_rows(self, pack: Pack) -> str:
-        """SQL for the late rows of a pack that belong to items: photo_id, line_number, value."""
+        """SQL for the late rows of a pack that belong to items, with the line if it is needed.
+
+        Columns: photo_id, line_number, value, raw.
+        """
         return read_parquet([self._found_file(pack)])
 
     def insert_rest(self) -> dict[str, int]:
-        """Orphans and duplicates to their tables; returns how many rows each got."""
-        n_rows = {"orphans": 0, "rejected_lines": 0}
+        """Orphans, duplicates and originals to their tables; returns how many rows each got."""
+        n_rows = {"orphans": 0, "rejected_lines": 0, "originals": 0}
         for pack, counts in self.counts.items():
+            n_rows["originals"] += self._insert_originals(pack, counts)
             if counts.n_orphans:
                 n_rows["orphans"] += self._insert_orphans(pack)
             if counts.n_rejected:
@@ -129,8 +131,12 @@ class LateJoin:
         """The first late row of an item that has none yet is its value, in the pack's order."""
         late, missed = self._rows("late", pack), self.journal.files("missed", pack)
         is_missed = f"photo_id IN (SELECT photo_id FROM {read_parquet(missed)})"
+        # Of hashes the value that stays is known only now.
+        needs_line = "true" if pack is Pack.HASH else "is_odd"
         self.connection.execute(
-            f"""COPY (SELECT photo_id, line_number, value FROM {late}
+            f"""COPY (SELECT photo_id, line_number, value,
+                CASE WHEN {needs_line} THEN raw END AS raw
+            FROM {late}
             WHERE {is_missed if missed else "false"}
             QUALIFY row_number() OVER (PARTITION BY photo_id ORDER BY line_number) = 1)
             TO '{_quoted(self._found_file(pack))}' (FORMAT parquet, COMPRESSION zstd)"""
@@ -156,6 +162,28 @@ class LateJoin:
             AND line_number NOT IN (SELECT line_number FROM {self.found_rows(pack)})
             ORDER BY line_number""",
             [self.packs[pack], DUPLICATE_PACK_REASON],
+        )
+
+    def _insert_originals(self, pack: Pack, counts: LateCounts) -> int:
+        """Lines of late rows that their values do not tell, and items that have no line at all."""
+        missed = self.journal.files("missed", pack)
+        if not missed:
+            return 0
+        n_rows, is_late = 0, "false"
+        if counts.n_joined:
+            found = self.found_rows(pack)
+            is_late = f"photo_id IN (SELECT photo_id FROM {found})"
+            other = " AND value IS DISTINCT FROM photo_hash" if pack is Pack.HASH else ""
+            n_rows = self._insert(
+                f"""originals SELECT ?, items.line_number, photo_id, found.raw
+                FROM {found} AS found JOIN items USING (photo_id)
+                WHERE found.raw IS NOT NULL{other} ORDER BY items.line_number""",
+                [pack.value],
+            )
+        return n_rows + self._insert(
+            f"""originals SELECT ?, line_number, photo_id, NULL FROM {read_parquet(missed)}
+            WHERE NOT ({is_late}) ORDER BY line_number""",
+            [pack.value],
         )
 
     def _insert(self, into: str, values: list[str]) -> int:

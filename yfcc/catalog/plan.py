@@ -12,7 +12,7 @@ from yfcc.errors import SourceChanged, UsageError
 from yfcc.metadata.source import SourceObject
 
 #: Raise it when an older journal, or the tables beside it, cannot be gone on with.
-_JOURNAL_VERSION: Final = 1
+_JOURNAL_VERSION: Final = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,3 +137,14 @@ def _place(document: Mapping[str, Any]) -> ReadPlace:
     chunk = document["chunk"]
     place = LinePlace(BlockPosition(**chunk["block"]), chunk["raw_offset"], chunk["line_number"])
     return ReadPlace(place, document["next_line"])
+
+
+def going_on(step: Step) -> str:
+    """Where an interrupted build goes on, in the user's words."""
+    n_items = step.n_rows["items"]
+    there = f"an interrupted build is there: {n_items:,} items are kept, "
+    if step.dataset:
+        return f"{there}going on at line {step.dataset.place.next_line:,} of {step.dataset.file}"
+    if step.stage is Stage.READING:
+        return f"{there}beginning again"
+    return f"{there}the dataset is read, going on with what is left"

@@ -274,7 +274,7 @@ class Scanner:
         """Bit of the end mark of the stream that ends before ``buffer[at]``."""
         empty = _END_MARK.to_bytes(6, "big") + bytes(4)
         while at >= 14 and self.buffer[at - 10 : at] == empty:
-            if self.buffer[at - 14 : at - 11] != b"BZh":
+            if self.buffer[at - 14 : at - 11] != b"BZh" or self.buffer[at - 11] not in _LEVELS:
                 break
             at -= 14
         for padding in range(8):

@@ -43,6 +43,9 @@ class Rows:
         Where each line starts in the decompressed file.
     raw : pa.Table
         The same rows as they were read, all binary.
+    is_odd : bool array, n
+        Where the values of ``table`` do not tell every byte of ``raw``: nothing but the line
+        itself says how it was written.
     """
 
     file: str
@@ -50,6 +53,7 @@ class Rows:
     line_numbers: npt.NDArray[np.int64]
     byte_offsets: npt.NDArray[np.int64]
     raw: pa.Table
+    is_odd: npt.NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.line_numbers)
@@ -67,6 +71,7 @@ class Rows:
             self.line_numbers[is_good],
             self.byte_offsets[is_good],
             self.raw.filter(mask),
+            self.is_odd[is_good],
         )
 
     def slice(self, start: int, end: int) -> Rows:
@@ -77,6 +82,7 @@ class Rows:
             self.line_numbers[start:end],
             self.byte_offsets[start:end],
             self.raw.slice(start, end - start),
+            self.is_odd[start:end],
         )
 
     @staticmethod
@@ -90,7 +96,23 @@ class Rows:
             np.concatenate([part.line_numbers for part in parts]),
             np.concatenate([part.byte_offsets for part in parts]),
             pa.concat_tables([part.raw for part in parts]),
+            np.concatenate([part.is_odd for part in parts]),
         )
+
+    def raw_lines(self, rows: npt.NDArray[np.int64] | None = None) -> pa.Array:
+        """The lines of some rows, or of all, as they stand in the file, without newlines."""
+        if rows is not None and not len(rows):
+            return pa.array([], pa.binary())
+        raw = self.raw
+        if rows is not None:
+            # Mostly few are wanted: to take them would first join all parts of the table.
+            is_wanted = np.zeros(len(self), np.bool_)
+            is_wanted[rows] = True
+            raw = raw.filter(pa.array(is_wanted))
+        lines = pc.binary_join_element_wise(*raw.itercolumns(), b"\t")
+        if isinstance(lines, pa.ChunkedArray):
+            lines = lines.combine_chunks()
+        return lines if rows is None else lines.take(np.searchsorted(np.sort(rows), rows))
 
     def reject(self, row: int, reason: str) -> Reject:
         """A row as a rejected line."""
@@ -172,7 +194,9 @@ def split_rows(chunk: LineChunk, columns: tuple[str, ...]) -> tuple[Rows, list[R
     line_index = np.delete(line_index, [row for row, _ in wrong_rows])
     byte_offsets = chunk.raw_offset + _starts(aside, table, line_index)
     rejects = sorted(aside.rejects, key=lambda reject: reject.line_number)
-    return Rows(chunk.file, table, chunk.first_line + line_index, byte_offsets, table), rejects
+    numbers = chunk.first_line + line_index
+    is_odd = np.zeros(len(numbers), np.bool_)
+    return Rows(chunk.file, table, numbers, byte_offsets, table, is_odd), rejects
 
 
 def _split(data: bytes, columns: tuple[str, ...]) -> tuple[pa.Table, list[tuple[int, int]]]:

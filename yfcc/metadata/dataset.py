@@ -19,7 +19,8 @@ from yfcc.metadata.columns import (
     split_rows,
 )
 from yfcc.metadata.lines import LineChunk, Reject
-from yfcc.metadata.text import decode_form, decode_list
+from yfcc.metadata.number_loops import mark_odd_dates, mark_odd_degrees, mark_odd_integers
+from yfcc.metadata.text import column_bytes, decode_form, decode_list
 
 _TEXT: Final = ("user_nickname", "capture_device", "title", "description")
 _LISTS: Final = ("user_tags", "machine_tags")
@@ -99,26 +100,32 @@ def _converted(rows: Rows, n_lines_before: int) -> tuple[Rows, list[Reject]]:
         elif name == "date_uploaded":
             found[name] = converter.seconds(name)
         elif name in _TEXT:
-            found[name] = decode_form(_one_array(raw[name]))
+            found[name] = decode_form(_one_array(raw[name]), converter.is_odd)
         elif name in _LISTS:
-            found[name] = decode_list(_one_array(raw[name]))
+            found[name] = decode_list(_one_array(raw[name]), converter.is_odd)
         elif name in _PLAIN:
             found[name] = _null_if_empty(pc.cast(_one_array(raw[name]), pa.string()))
+    if "photo_hash" in found:  # what lacks is computed later
+        converter.is_odd |= found["photo_hash"].is_null().to_numpy(zero_copy_only=False)
     if "line_number" in found:
         converter.refuse_missing("line_number", found["line_number"])
     found.setdefault("line_number", pa.array(rows.line_numbers + n_lines_before))
     converter.refuse_other_markers(found["marker"])
     converter.refuse_half_positions(found)
     table = pa.table(found)
-    converted = Rows(rows.file, table, rows.line_numbers, rows.byte_offsets, raw)
+    converted = replace(rows, table=table, is_odd=converter.is_odd)
     return converter.result(converted)
 
 
 class _Converter:
-    """Conversions of one chunk, and which of its rows they refused, with the first reason."""
+    """Conversions of one chunk, and which of its rows they refused, with the first reason.
+
+    ``is_odd`` (n flags) marks the rows where a value does not say how it was written.
+    """
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
+        self.is_odd = np.zeros(len(rows), np.bool_)
         self._is_bad = np.zeros(len(rows), np.bool_)
         self._rejects: list[Reject] = []
 
@@ -140,7 +147,9 @@ class _Converter:
     def integers(self, name: str, kind: pa.DataType) -> pa.Array:
         """A column of whole numbers; null where the field is empty."""
         raw = self._rows.raw[name]
-        text = _null_if_empty(pc.cast(_one_array(raw), pa.string()))
+        one = _one_array(raw)
+        mark_odd_integers(*column_bytes(one), self.is_odd)
+        text = _null_if_empty(pc.cast(one, pa.string()))
         if has_only(raw, _INTEGER_BYTES):
             try:
                 return pc.cast(text, kind)
@@ -159,8 +168,11 @@ class _Converter:
 
     def degrees(self, name: str) -> pa.Array:
         """A column of numbers with a fraction; null where the field is empty."""
-        text = _null_if_empty(pc.cast(_one_array(self._rows.raw[name]), pa.string()))
+        raw = _one_array(self._rows.raw[name])
+        text = _null_if_empty(pc.cast(raw, pa.string()))
         values = self._one_by_one(name, text, pa.float64(), _FLOAT_FORM, "a number")
+        numbers = values.to_numpy(zero_copy_only=False)
+        mark_odd_degrees(*column_bytes(raw), numbers, self.is_odd)
         is_infinite = ~np.isfinite(pc.fill_null(values, 0).to_numpy(zero_copy_only=False))
         self._refuse_field(is_infinite, name, "a finite number")
         return values
@@ -172,6 +184,7 @@ class _Converter:
     def date_taken(self) -> pa.Array:
         """Local time of the camera; null where the field is empty or ``null``."""
         raw = _one_array(self._rows.raw["date_taken"])
+        mark_odd_dates(*column_bytes(raw), self.is_odd)
         is_there = pc.and_(pc.not_equal(raw, b""), pc.not_equal(raw, b"null"))
         raw = pc.if_else(is_there, raw, pa.scalar(None, pa.binary()))
         kind = pa.timestamp("us")

@@ -273,6 +273,24 @@ def _missing(name: str, packs: Mapping[Pack, str]) -> tuple[str, ...]:
     return tuple(pack.value for pack in _PACKS_OF[name] if pack not in packs)
 
 
+def stem_of(file: str, pack: Pack | None) -> str:
+    """The name without a packing under which a file was published; v2's if it has another name.
+
+    Parameters
+    ----------
+    file : str
+    pack : Pack, optional
+        None: it is the dataset, or a part of it.
+
+    Examples
+    --------
+    >>> stem_of("yfcc100m_autotags-v1.tgz", Pack.AUTOTAGS), stem_of("mine.csv", None)
+    ('yfcc100m_autotags-v1', 'yfcc100m_dataset')
+    """
+    stems = (_DATASET, *_PARTS) if pack is None else _PACK_STEMS[pack]
+    return next((stem for stem in stems if file.removeprefix(stem) in _SUFFIXES), stems[0])
+
+
 def columns_of(first_lines: list[bytes], file: str) -> tuple[str, ...]:
     """The dataset's columns, told by the tabs in its first lines.
 

@@ -15,7 +15,14 @@ import pyarrow.compute as pc
 from yfcc.metadata.columns import ID_REASON, Rows, parse_ids, split_rows
 from yfcc.metadata.layouts import Pack
 from yfcc.metadata.lines import LineChunk, Reject
-from yfcc.metadata.text import as_lists, as_maps, column_bytes, count_commas, string_column
+from yfcc.metadata.text import (
+    as_lists,
+    as_maps,
+    column_bytes,
+    count_commas,
+    mark_rows,
+    string_column,
+)
 from yfcc.metadata.text_loops import decode_pairs, split_places, split_scores
 
 #: Columns of every pack.
@@ -36,11 +43,12 @@ _HASH_FORM: Final = r"\A[0-9a-f]{16,32}\z"
 
 @dataclass(frozen=True, slots=True)
 class _Parsed:
-    """Values of one chunk, and where they could not be parsed."""
+    """Values of one chunk, where they could not be parsed, and where they say not all."""
 
     values: pa.Array
     is_bad: npt.NDArray[np.bool_]
     reason: str
+    is_odd: npt.NDArray[np.bool_]
 
 
 def parse_pack(chunk: LineChunk, pack: Pack) -> tuple[Rows, list[Reject]]:
@@ -72,7 +80,7 @@ def parse_pack(chunk: LineChunk, pack: Pack) -> tuple[Rows, list[Reject]]:
     for row in np.flatnonzero(~is_id | parsed.is_bad).tolist():
         rejects.append(rows.reject(row, parsed.reason if is_id[row] else ID_REASON))
     table = pa.table({"photo_id": pa.array(ids), "value": parsed.values})
-    result = Rows(rows.file, table, rows.line_numbers, rows.byte_offsets, rows.raw)
+    result = replace(rows, table=table, is_odd=parsed.is_odd)
     if rejects:
         result = result.kept(is_id & ~parsed.is_bad)
     return result, sorted(rejects, key=lambda reject: reject.line_number)
@@ -81,8 +89,9 @@ def parse_pack(chunk: LineChunk, pack: Pack) -> tuple[Rows, list[Reject]]:
 def _parse_autotags(column: pa.BinaryArray) -> _Parsed:
     """``concept:score,…``; concepts are raw text, the score follows the last colon."""
     offsets, data = column_bytes(column)
+    is_odd = np.zeros(len(column), np.bool_)
     rows, concept_offsets, concepts, scores, is_bad, is_suspect = split_scores(
-        offsets, data, count_commas(data)
+        offsets, data, count_commas(data), is_odd
     )
     for row in np.flatnonzero(is_bad).tolist():
         others = _scores_of(column[row].as_py())
@@ -90,10 +99,10 @@ def _parse_autotags(column: pa.BinaryArray) -> _Parsed:
             scores[rows[row] : rows[row + 1]] = others
             is_bad[row] = False
     names = string_column(concept_offsets, concepts, empty_is_null=False)
-    values = _as_maps(
-        rows, names, pa.array(scores), np.flatnonzero(is_suspect), lambda scores: scores[0]
-    )
-    return _Parsed(values, is_bad, "autotags: expected concept:score pairs between commas")
+    suspects = np.flatnonzero(is_suspect)
+    values, merged = _as_maps(rows, names, pa.array(scores), suspects, lambda scores: scores[0])
+    is_odd[merged] = True
+    return _Parsed(values, is_bad, "autotags: expected concept:score pairs between commas", is_odd)
 
 
 def _scores_of(value: bytes) -> list[float] | None:
@@ -108,33 +117,41 @@ def _scores_of(value: bytes) -> list[float] | None:
 def _parse_exif(column: pa.BinaryArray) -> _Parsed:
     """``Category.Tag:Value,…``, each encoded, with one raw colon a piece."""
     offsets, data = column_bytes(column)
+    is_odd = np.zeros(len(column), np.bool_)
     rows, key_offsets, keys, text_offsets, texts, is_bad, is_suspect = decode_pairs(
-        offsets, data, count_commas(data)
+        offsets, data, count_commas(data), is_odd
     )
-    tags = string_column(key_offsets, keys, empty_is_null=False)
-    values = string_column(text_offsets, texts, empty_is_null=False)
+    replaced: list[int] = []
+    tags = string_column(key_offsets, keys, empty_is_null=False, replaced=replaced)
+    values = string_column(text_offsets, texts, empty_is_null=False, replaced=replaced)
+    mark_rows(is_odd, rows, replaced)
     if not keys.tobytes().isascii():
         is_suspect[:] = True  # two keys of invalid bytes can become one once they are replaced
-    found = _as_maps(rows, tags, values, np.flatnonzero(is_suspect), "\n".join)
-    return _Parsed(found, is_bad, "exif: expected Category.Tag:Value pairs between commas")
+    found, merged = _as_maps(rows, tags, values, np.flatnonzero(is_suspect), "\n".join)
+    is_odd[merged] = True
+    return _Parsed(found, is_bad, "exif: expected Category.Tag:Value pairs between commas", is_odd)
 
 
 def _parse_places(column: pa.BinaryArray) -> _Parsed:
     """``woeid:Name:Type,…``; the name encoded, the type raw."""
     offsets, data = column_bytes(column)
+    is_odd = np.zeros(len(column), np.bool_)
     rows, woeids, name_offsets, names, type_offsets, types, is_bad = split_places(
-        offsets, data, count_commas(data)
+        offsets, data, count_commas(data), is_odd
     )
+    replaced: list[int] = []
+    decoded = string_column(name_offsets, names, empty_is_null=False, replaced=replaced)
+    mark_rows(is_odd, rows, replaced)
     places = pa.StructArray.from_arrays(
         [
             pa.array(woeids),
-            string_column(name_offsets, names, empty_is_null=False),
+            decoded,
             string_column(type_offsets, types, empty_is_null=False),
         ],
         fields=list(PLACE_KIND),
     )
     reason = "places: expected woeid:Name:Type triples between commas"
-    return _Parsed(as_lists(rows, places), is_bad, reason)
+    return _Parsed(as_lists(rows, places), is_bad, reason, is_odd)
 
 
 def _parse_hash(column: pa.BinaryArray) -> _Parsed:
@@ -144,7 +161,8 @@ def _parse_hash(column: pa.BinaryArray) -> _Parsed:
     is_form = pc.or_(is_empty, pc.match_substring_regex(text, _HASH_FORM))
     values = pc.if_else(is_empty, pa.scalar(None, pa.string()), text)
     is_bad = ~is_form.to_numpy(zero_copy_only=False)
-    return _Parsed(values, is_bad, "hash: expected 16 to 32 lower-case hex digits")
+    is_odd = np.zeros(len(column), np.bool_)
+    return _Parsed(values, is_bad, "hash: expected 16 to 32 lower-case hex digits", is_odd)
 
 
 _PARSERS: Final[dict[Pack, Callable[[pa.BinaryArray], _Parsed]]] = {
@@ -161,7 +179,7 @@ def _as_maps(
     values: pa.Array,
     suspects: npt.NDArray[np.int64],
     merge: Callable[[list[Any]], Any],
-) -> pa.MapArray:
+) -> tuple[pa.MapArray, list[int]]:
     """Maps in which a key stands once; ``merge`` makes one value of those of a recurring key.
 
     Parameters
@@ -170,9 +188,15 @@ def _as_maps(
         Where each row's pieces start.
     keys, values : one a piece
     suspects : rows in which a key may recur
+
+    Returns
+    -------
+    pa.MapArray
+    list of int
+        Rows in which a key did recur.
     """
     maps = as_maps(rows, keys, values)
-    parts, begin = [], 0
+    parts, merged_rows, begin = [], [], 0
     for row in suspects.tolist():
         pairs = maps[row].as_py()
         by_key: dict[str, list[Any]] = {}
@@ -181,5 +205,8 @@ def _as_maps(
         if len(by_key) < len(pairs):
             merged = [(key, merge(group)) for key, group in by_key.items()]
             parts += [maps.slice(begin, row - begin), pa.array([merged], maps.type)]
+            merged_rows.append(row)
             begin = row + 1
-    return pa.concat_arrays([*parts, maps.slice(begin)]) if parts else maps
+    if parts:
+        maps = pa.concat_arrays([*parts, maps.slice(begin)])
+    return maps, merged_rows

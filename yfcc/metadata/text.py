@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from yfcc.metadata.text_loops import decode_lists, decode_values
+from yfcc.metadata.text_loops import Flags, decode_lists, decode_values
 
 _COMMA: Final = ord(",")
 
@@ -36,13 +36,15 @@ def column_bytes(column: pa.Array) -> tuple[npt.NDArray[np.int32], npt.NDArray[n
     return offsets - offsets[0], data
 
 
-def decode_form(column: pa.Array) -> pa.StringArray:
+def decode_form(column: pa.Array, is_odd: Flags | None = None) -> pa.StringArray:
     """Decode a column of form-encoded values once.
 
     Parameters
     ----------
     column : pa.BinaryArray, n values
         Without nulls. A ``%`` that starts no ``%XX`` stands for itself.
+    is_odd : bool array, n, optional
+        Gets a mark where encoding again would give other bytes.
 
     Returns
     -------
@@ -51,13 +53,24 @@ def decode_form(column: pa.Array) -> pa.StringArray:
     """
     if len(column) == 0:
         return pa.array([], pa.string())
-    return string_column(*decode_values(*column_bytes(column)))
+    flags = np.zeros(len(column), np.bool_) if is_odd is None else is_odd
+    replaced: list[int] = []
+    values = string_column(*decode_values(*column_bytes(column), flags), replaced=replaced)
+    flags[replaced] = True
+    return values
 
 
 def string_column(
-    offsets: npt.NDArray[np.int32], data: npt.NDArray[np.uint8], *, empty_is_null: bool = True
+    offsets: npt.NDArray[np.int32],
+    data: npt.NDArray[np.uint8],
+    *,
+    empty_is_null: bool = True,
+    replaced: list[int] | None = None,
 ) -> pa.StringArray:
-    """A string column from offsets and UTF-8; U+FFFD for invalid bytes."""
+    """A string column from offsets and UTF-8; U+FFFD for invalid bytes.
+
+    ``replaced`` gets the numbers of the values that had some.
+    """
     is_there = np.diff(offsets) > 0
     has_nulls = empty_is_null and not is_there.all()
     bitmap = pa.py_buffer(np.packbits(is_there, bitorder="little")) if has_nulls else None
@@ -67,14 +80,25 @@ def string_column(
         column.validate(full=True)
     except pa.ArrowInvalid:
         binary = pa.BinaryArray.from_buffers(pa.binary(), len(is_there), buffers)
-        return pa.array(
-            [
-                None if value is None else value.decode("utf-8", "replace")
-                for value in binary.to_pylist()
-            ],
-            pa.string(),
-        )
+        return pa.array(_with_replacements(binary, replaced), pa.string())
     return column
+
+
+def _with_replacements(column: pa.BinaryArray, replaced: list[int] | None) -> list[str | None]:
+    texts: list[str | None] = []
+    for place, value in enumerate(column.to_pylist()):
+        try:
+            texts.append(None if value is None else value.decode())
+        except UnicodeDecodeError:
+            texts.append(value.decode("utf-8", "replace"))
+            if replaced is not None:
+                replaced.append(place)
+    return texts
+
+
+def mark_rows(is_odd: Flags, rows: npt.NDArray[np.int32], pieces: list[int]) -> None:
+    """Mark the rows that some pieces belong to; ``rows`` (n + 1) says where each row's start."""
+    is_odd[np.searchsorted(rows, pieces, side="right") - 1] = True
 
 
 def count_commas(data: npt.NDArray[np.uint8]) -> int:
@@ -82,13 +106,15 @@ def count_commas(data: npt.NDArray[np.uint8]) -> int:
     return int(np.count_nonzero(data == _COMMA))
 
 
-def decode_list(column: pa.BinaryArray) -> pa.ListArray:
+def decode_list(column: pa.BinaryArray, is_odd: Flags | None = None) -> pa.ListArray:
     """Comma lists of encoded pieces: split first, then decode each once.
 
     Parameters
     ----------
     column : pa.BinaryArray, n values
         Without nulls.
+    is_odd : bool array, n, optional
+        Gets a mark where encoding again would give other bytes.
 
     Returns
     -------
@@ -96,8 +122,12 @@ def decode_list(column: pa.BinaryArray) -> pa.ListArray:
         Null where the value is empty.
     """
     offsets, data = column_bytes(column)
-    rows, pieces, decoded = decode_lists(offsets, data, count_commas(data))
-    return as_lists(rows, string_column(pieces, decoded, empty_is_null=False))
+    flags = np.zeros(len(column), np.bool_) if is_odd is None else is_odd
+    rows, pieces, decoded = decode_lists(offsets, data, count_commas(data), flags)
+    replaced: list[int] = []
+    tags = string_column(pieces, decoded, empty_is_null=False, replaced=replaced)
+    mark_rows(flags, rows, replaced)
+    return as_lists(rows, tags)
 
 
 def as_lists(rows: npt.NDArray[np.int32], values: pa.Array) -> pa.ListArray:

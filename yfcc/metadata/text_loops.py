@@ -3,6 +3,9 @@
 Columns are offsets (n + 1) into bytes, as Arrow has them. Each loop passes over the bytes once,
 about 1.5 ns a byte. ``%XX`` is decoded inside its own piece only: a value that ends in ``%4``
 borrows no digit from the next.
+
+On the way they notice *odd* values, those that :mod:`yfcc.metadata.encode_loops` would not make
+again byte for byte from what comes out.
 """
 
 from __future__ import annotations
@@ -12,6 +15,19 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from yfcc.metadata.form_bytes import (
+    COLON,
+    COMMA,
+    DIGIT,
+    ESCAPE,
+    FORM,
+    HEX,
+    LOWER,
+    NEEDLESS,
+    NO_DIGIT,
+    PLUS,
+    ROLES,
+)
 from yfcc.metadata.kernels import compiled
 
 Bytes = npt.NDArray[np.uint8]
@@ -24,11 +40,7 @@ _COMMA_BYTE: Final = ord(",")
 _COLON_BYTE: Final = ord(":")
 _POINT: Final = ord(".")
 _ZERO: Final = ord("0")
-#: What a byte may mean.
-_PLUS, _ESCAPE, _COMMA, _COLON = 1, 2, 4, 8
-_EVERY_ROLE: Final = _PLUS | _ESCAPE | _COMMA | _COLON
 _NOTHING, _ONE, _TWO = np.uint64(0), np.uint64(1), np.uint64(2)
-_NO_DIGIT: Final = 255
 #: Slots of the table that tells repeated keys; rows with more than half as many are suspects.
 _N_SLOTS: Final = 2048
 _FNV_OFFSET: Final = np.uint64(0xCBF29CE484222325)
@@ -36,79 +48,73 @@ _FNV_PRIME: Final = np.uint64(0x100000001B3)
 #: So many digits of a score are exact in a double.
 _MAX_SCORE_DIGITS: Final = 15
 _MAX_WOEID_DIGITS: Final = 18
+#: Bytes of a score as the classifier printed it, ``:0.9510``.
+_SCORE_SPAN: Final = np.uint64(7)
 _TENTHS: Final = 10.0 ** np.arange(_MAX_SCORE_DIGITS + 1)
-
-
-def _hex_values() -> Bytes:
-    """Value of each byte as a hex digit; 255 for what is none."""
-    values = np.full(256, _NO_DIGIT, np.uint8)
-    for digit, character in enumerate("0123456789abcdef"):
-        values[ord(character)] = values[ord(character.upper())] = digit
-    return values
-
-
-_HEX: Final = _hex_values()
-
-
-def _roles() -> Bytes:
-    """What each byte means; 0 for those that stand for themselves."""
-    roles = np.zeros(256, np.uint8)
-    roles[ord("+")] = _PLUS
-    roles[ord("%")] = _ESCAPE
-    roles[ord(",")] = _COMMA
-    roles[ord(":")] = _COLON
-    return roles
-
-
-_ROLES: Final = _roles()
 
 
 @compiled
 def _decode_until(
     data: Bytes, at: Place, end: Place, special: int, out: Bytes, n_out: Place
-) -> tuple[Place, Place]:
+) -> tuple[Place, Place, int]:
     """Decode up to a comma or colon, if that is among the special roles, or to the end.
 
     Returns
     -------
     at, n_out
         Where it stopped, and the bytes in ``out``.
+    odd
+        Not 0 where encoding gives something else.
     """
+    odd = 0
     # Places are unsigned: a signed one is checked for counting from the end, at every byte.
     while at < end:
         value = data[at]
-        role = _ROLES[value] & special
+        role = ROLES[value] & special
         if role:
-            if role & (_COMMA | _COLON):
+            if role & (COMMA | COLON):
                 break
-            if role == _PLUS:
+            if role == PLUS:
                 value = _BLANK
-            elif at + _TWO < end:
-                high, low = _HEX[data[at + _ONE]], _HEX[data[at + _TWO]]
-                if high | low != _NO_DIGIT:
-                    value = high << 4 | low
+            elif role == ESCAPE and at + _TWO < end:
+                high, low = HEX[data[at + _ONE]], HEX[data[at + _TWO]]
+                both = high | low
+                if both != NO_DIGIT:
+                    value = (high & DIGIT) << 4 | low & DIGIT
+                    odd |= both & LOWER | NEEDLESS[value]
                     at += _TWO
+                else:
+                    odd = 1
+            else:
+                odd = 1
         out[n_out] = value
         n_out += _ONE
         at += _ONE
-    return at, n_out
+    return at, n_out, odd
 
 
 @compiled
-def decode_values(offsets: Offsets, data: Bytes) -> tuple[Offsets, Bytes]:
-    """Decode n form-encoded values; offsets and bytes of what comes out."""
+def decode_values(offsets: Offsets, data: Bytes, is_odd: Flags) -> tuple[Offsets, Bytes]:
+    """Decode n form-encoded values; offsets and bytes of what comes out.
+
+    Odd ones are marked among n flags, here and below.
+    """
     out = np.empty(len(data), np.uint8)
     out_offsets = np.zeros(len(offsets), np.int32)
     n_out = _NOTHING
     for row in range(len(offsets) - 1):
         at, end = np.uint64(offsets[row]), np.uint64(offsets[row + 1])
-        _, n_out = _decode_until(data, at, end, _PLUS | _ESCAPE, out, n_out)
+        _, n_out, odd = _decode_until(data, at, end, FORM, out, n_out)
+        if odd:
+            is_odd[row] = True
         out_offsets[row + 1] = n_out
     return out_offsets, out[:n_out]
 
 
 @compiled
-def decode_lists(offsets: Offsets, data: Bytes, n_commas: int) -> tuple[Offsets, Offsets, Bytes]:
+def decode_lists(
+    offsets: Offsets, data: Bytes, n_commas: int, is_odd: Flags
+) -> tuple[Offsets, Offsets, Bytes]:
     """Split n values at commas, and decode the pieces.
 
     Returns
@@ -127,7 +133,9 @@ def decode_lists(offsets: Offsets, data: Bytes, n_commas: int) -> tuple[Offsets,
         at, end = np.uint64(offsets[row]), np.uint64(offsets[row + 1])
         is_open = at < end
         while is_open:
-            at, n_out = _decode_until(data, at, end, _PLUS | _ESCAPE | _COMMA, out, n_out)
+            at, n_out, odd = _decode_until(data, at, end, FORM | COMMA, out, n_out)
+            if odd:
+                is_odd[row] = True
             n_pieces += 1
             pieces[n_pieces] = n_out
             is_open = at < end  # at a comma: another piece follows, perhaps an empty one
@@ -161,7 +169,7 @@ def _is_repeated(key: int, row: int, keys: npt.NDArray[np.uint64], stamps: Offse
 
 @compiled
 def decode_pairs(
-    offsets: Offsets, data: Bytes, n_commas: int
+    offsets: Offsets, data: Bytes, n_commas: int, is_odd: Flags
 ) -> tuple[Offsets, Offsets, Bytes, Offsets, Bytes, Flags, Flags]:
     """Split n values at commas, each piece at its first colon, and decode both halves.
 
@@ -192,10 +200,15 @@ def decode_pairs(
         is_open = at < end
         while is_open:
             start = n_keys
-            at, n_keys = _decode_until(data, at, end, _EVERY_ROLE, keys, n_keys)
+            special = FORM | COMMA | COLON
+            at, n_keys, odd = _decode_until(data, at, end, special, keys, n_keys)
+            if odd:
+                is_odd[row] = True
             if at < end and data[at] == _COLON_BYTE:
-                special = _PLUS | _ESCAPE | _COMMA
-                at, n_texts = _decode_until(data, at + _ONE, end, special, texts, n_texts)
+                special = FORM | COMMA
+                at, n_texts, odd = _decode_until(data, at + _ONE, end, special, texts, n_texts)
+                if odd:
+                    is_odd[row] = True
             else:
                 is_bad[row] = True
             n_pieces += 1
@@ -243,7 +256,7 @@ def _score(data: Bytes, at: Place, end: Place) -> float:
 
 @compiled
 def split_scores(
-    offsets: Offsets, data: Bytes, n_commas: int
+    offsets: Offsets, data: Bytes, n_commas: int, is_odd: Flags
 ) -> tuple[Offsets, Offsets, Bytes, npt.NDArray[np.float32], Flags, Flags]:
     """Split n values at commas, each piece at its last colon: a concept and its score.
 
@@ -280,6 +293,9 @@ def split_scores(
             score = _score(data, colon + _ONE, stop) if colon < stop else -1.0
             if score < 0:
                 is_other[row] = True
+            # Of so many bytes the third behind the colon is there to look at.
+            if stop - colon != _SCORE_SPAN or data[colon + _TWO] != _POINT or score < 0:
+                is_odd[row] = True
             start = n_out
             while at < min(colon, stop):
                 concepts[n_out] = data[at]
@@ -321,7 +337,7 @@ def _number(data: Bytes, at: Place, end: Place) -> int:
 
 @compiled
 def split_places(
-    offsets: Offsets, data: Bytes, n_commas: int
+    offsets: Offsets, data: Bytes, n_commas: int, is_odd: Flags
 ) -> tuple[Offsets, npt.NDArray[np.int64], Offsets, Bytes, Offsets, Bytes, Flags]:
     """Split n values at commas, each piece at its first and its last colon.
 
@@ -361,9 +377,11 @@ def split_places(
                 woeids[n_pieces] = woeid
                 if woeid < 0:
                     is_bad[row] = True
-                special = _PLUS | _ESCAPE
-                _, n_names = _decode_until(data, first + _ONE, last, special, names, n_names)
-                _, n_types = _decode_until(data, last + _ONE, stop, 0, types, n_types)
+                begin = first + _ONE
+                _, n_names, odd = _decode_until(data, begin, last, FORM, names, n_names)
+                _, n_types, _ = _decode_until(data, last + _ONE, stop, 0, types, n_types)
+                if odd or (data[at] == _ZERO and first - at > _ONE):
+                    is_odd[row] = True
             else:
                 is_bad[row] = True
             n_pieces += 1

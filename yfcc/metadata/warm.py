@@ -8,8 +8,11 @@ from __future__ import annotations
 import bz2
 from concurrent.futures import ThreadPoolExecutor
 
+import pyarrow as pa
+
 from yfcc.metadata.bzip2 import iter_blocks
 from yfcc.metadata.dataset import parse_dataset
+from yfcc.metadata.encode import encode_dataset, encode_pack
 from yfcc.metadata.hashes import check_hashes
 from yfcc.metadata.layouts import COLUMNS_V2, Pack
 from yfcc.metadata.lines import LineChunk, iter_line_chunks
@@ -39,10 +42,14 @@ def compile_loops() -> None:
 
 def _parse(chunk: LineChunk, pack: Pack | None) -> None:
     if pack:
-        parse_pack(chunk, pack)
+        rows, _ = parse_pack(chunk, pack)
+        ids, values = rows.table.combine_chunks().to_batches()[0].columns
+        encode_pack(ids, values, pack)
         return
     rows, _ = parse_dataset(chunk, COLUMNS_V2)
     check_hashes(rows.table["photo_hash"], rows.table["download_url"])
+    items = rows.table.append_column("media_kind", pa.array(["photo"]))
+    encode_dataset(items.combine_chunks().to_batches()[0], COLUMNS_V2)
 
 
 if __name__ == "__main__":

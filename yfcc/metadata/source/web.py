@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from yfcc import __version__
 from yfcc.config import trusted_certificates
@@ -19,6 +19,7 @@ from yfcc.errors import (
     SourceUnreachable,
 )
 from yfcc.metadata.source.base import CutBodyError, SourceObject
+from yfcc.redact import redact_url
 
 if TYPE_CHECKING:
     import requests
@@ -44,9 +45,14 @@ class WebSource:
     def __init__(self, url: str, names: tuple[tuple[str, ...], ...]) -> None:
         import requests  # noqa: PLC0415 - 0.1 s that --help need not pay
 
+        self._session = requests.Session()
+        parts = urlsplit(url)
+        if parts.username is not None:
+            # From here on they are in no address, message or record.
+            self._session.auth = (unquote(parts.username), unquote(parts.password or ""))
+            url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
         self._url = url.rstrip("/") + "/" if names else url
         self._names = names
-        self._session = requests.Session()
         self._session.trust_env = False  # neither proxies nor .netrc, unasked
         self._session.verify = trusted_certificates() or True
         self._session.headers.update(
@@ -110,18 +116,19 @@ class WebSource:
         """Headers of a file; a busy server is asked again."""
         import requests  # noqa: PLC0415
 
+        told = redact_url(url)
         for pause_s in (*_PAUSES_S, None):
             try:
                 reply = self._session.head(url, timeout=_TIMEOUTS_S, allow_redirects=True)
             except requests.RequestException as error:
                 if _is_distrust(error):
                     raise SourceUnreachable(
-                        f"{url}: its certificate is not trusted: {error}. If an authority of your "
+                        f"{told}: its certificate is not trusted: {error}. If an authority of your "
                         "own signed it, name the file of its certificate in SSL_CERT_FILE."
                     ) from error
                 if pause_s is None:
                     raise SourceUnreachable(
-                        f"{url}: no answer: {error}. Check the network."
+                        f"{told}: no answer: {redact_url(str(error))}. Check the network."
                     ) from error
             else:
                 if reply.status_code not in _BUSY or pause_s is None:
@@ -149,7 +156,8 @@ class WebSource:
                     received += len(piece)
                     yield piece
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise CutBodyError(f"{type(error).__name__}: {error}") from error
+            said = redact_url(str(error))
+            raise CutBodyError(f"{type(error).__name__}: {said}") from error
         if received != n_bytes:
             raise CutBodyError(f"{received:,} of {n_bytes:,} bytes arrived")
 
