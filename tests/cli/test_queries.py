@@ -88,6 +88,8 @@ def test_a_query_without_a_mirror_finds_downloads_empty(
     [
         ("DROP TABLE items", "expected one SELECT, got DROP"),
         ("SELECT 1; SELECT 2", "got 2 statements"),
+        ("COPY items TO 'x.csv'", "got COPY: --format and --output write the answer to a file."),
+        ("PRAGMA table_info('items')", "got PRAGMA: --tables and --describe TABLE tell what there"),
         ("", "got 0 statements"),
         ("SELEC 1", "cannot be read"),
         ("SELECT nothing FROM items", "cannot be run"),
@@ -112,6 +114,25 @@ def test_a_query_prints_untrusted_text_harmlessly(
     assert "\x1b" not in done.stdout
     assert "\u202e" not in done.stdout
     assert "[/nope]" in done.stdout
+
+
+def test_a_selection_is_joined_with_what_became_of_it(
+    built: tuple[str, str], run_yfcc: RunYfcc
+) -> None:
+    sql = (
+        "SELECT outcome, count(*) AS n FROM {table} JOIN downloads USING (photo_id) "
+        "{where} GROUP BY ALL ORDER BY ALL"
+    )
+    catalog, mirror = built
+    places = ("--catalog", catalog, "--mirror", mirror, "--format", "csv")
+    flags = ("--license", "by,by-sa,by-nd", "--sample", "60", "--per", "license", "--seed", "4")
+    drawn = run_yfcc("query", sql.format(table="selected", where=""), *places, *flags)
+    told = run_yfcc("query", "--explain", "--json", "--catalog", catalog, *flags)
+    where = json.loads(told.stdout)["sql"].partition("\n")[2]
+    same = run_yfcc("query", sql.format(table="items", where=where), *places)
+    assert drawn.returncode == 0, drawn.stderr
+    assert drawn.stdout == same.stdout
+    assert sum(int(row["n"]) for row in csv.DictReader(io.StringIO(drawn.stdout))) == 60
 
 
 def test_a_missing_catalog_says_how_to_build_one(run_yfcc: RunYfcc) -> None:

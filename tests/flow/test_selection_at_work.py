@@ -13,6 +13,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ from yfcc.catalog.build import BuildSettings, build_catalog
 from yfcc.catalog.connection import Limits
 from yfcc.catalog.reader import Catalog
 from yfcc.catalog.select import Selection
+from yfcc.catalog.selected_ids import iter_ids
+from yfcc.catalog.tombstones import Kind, Reason, TombstoneSet, make_tombstone
 from yfcc.errors import UsageError
 from yfcc.metadata.source import open_source
 from yfcc.mirror.plan import plan_download
@@ -131,8 +134,10 @@ def test_the_folder_of_a_killed_process_is_removed_and_of_a_living_one_is_not(pa
         folder.mkdir()
         (folder / "lock").touch()
         (folder / "listed-0.parquet").write_bytes(b"x")
-    with (alive / "lock").open() as held, Catalog(path) as catalog:
+    with ExitStack() as stack:
+        held = stack.enter_context((alive / "lock").open())
         fcntl.flock(held, fcntl.LOCK_EX)
+        catalog = stack.enter_context(Catalog(path))
         read(catalog, Selection(lines="0-9"))
         assert not dead.exists()
         assert alive.exists()
@@ -230,3 +235,27 @@ def test_the_command_says_how_many_ids_the_catalog_lacks(
     assert bad.returncode == 2
     assert "ids.txt, line 2" in bad.stderr
     assert "got 'junk'" in bad.stderr
+
+
+def test_ids_alone_are_those_of_the_items_less_what_is_removed_by_user_or_hash(
+    catalog: Catalog,
+) -> None:
+    selection = Selection(where="line_number % 2 = 0")
+    items = read(catalog, selection)
+    shards = sorted({item.shard for item in items})[::2]
+    by_shard: dict[int, set[int]] = {shard: set() for shard in shards}
+    for item in items:
+        if item.shard in by_shard:
+            by_shard[item.shard].add(item.photo_id)
+    found = list(iter_ids(catalog, selection, shards, TombstoneSet()))
+    assert [shard for shard, _ in found] == shards
+    assert {shard: set(ids) for shard, ids in found} == by_shard
+    mine = [item for item in items if item.shard in by_shard]
+    user = json.loads(mine[0].document)["metadata"]["user_nsid"]
+    removed = TombstoneSet()
+    removed.add(make_tombstone(Kind.USER, user, Reason.OWNER_REQUEST, "2026-11-21"))
+    removed.add(make_tombstone(Kind.HASH, mine[-1].photo_hash, Reason.OTHER, "2026-11-21"))
+    left = {each for _, ids in iter_ids(catalog, selection, shards, removed) for each in ids}
+    assert left == {item.photo_id for item in mine if removed.reason_of(item) is None}
+    assert {mine[0].photo_id, mine[-1].photo_id}.isdisjoint(left)
+    assert list(iter_ids(catalog, Selection(where="false"), shards, removed)) == []

@@ -9,6 +9,7 @@ from dataclasses import replace
 import duckdb
 import pytest
 
+from yfcc.catalog.saved import selection_of
 from yfcc.catalog.schema import create_tables, create_views
 from yfcc.catalog.select import LICENSES, Selection
 from yfcc.errors import UsageError
@@ -31,7 +32,8 @@ SELECT 1 AS line_number, 11 AS photo_id, 'by-nc-nd' AS license, 'video' AS media
     [{'woeid': 7, 'name': 'Japan', 'type': 'Town'},
      {'woeid': 8, 'name': 'Fiji', 'type': 'Country'}] AS places, 2 AS shard
 UNION ALL BY NAME
-SELECT 2 AS line_number, 12 AS photo_id, 'by-nc-sa' AS license, 'photo' AS media_kind, 3 AS shard
+SELECT 2 AS line_number, 12 AS photo_id, 'by-nc-sa' AS license, 'photo' AS media_kind, 3 AS shard,
+    [{'woeid': 10, 'name': 'Côte d''Ivoire', 'type': 'Region'}] AS places
 UNION ALL BY NAME
 SELECT 3 AS line_number, 13 AS photo_id, 'by-nd' AS license, 'photo' AS media_kind,
     -179.5 AS longitude, -17.0 AS latitude, 16 AS accuracy,
@@ -82,11 +84,19 @@ def test_without_flags_everything_is_selected(connection):
         ({"bbox": "-180,-90,180,90"}, [10, 11, 13]),
         ({"bbox": "170,-20,-170,-10"}, [11, 13]),
         ({"bbox": "179.9,-20,-179,-10"}, [13]),
+        ({"bbox": "179.5,-17,-179.5,-17"}, [11, 13]),
+        ({"bbox": "180,-20,-180,-10"}, []),
+        ({"bbox": "140,-90,139,90"}, [11, 13]),
         ({"bbox": "1e1,-9e1,1.8e2,-1e-5"}, [11]),
         ({"country": "Japan"}, [10]),
         ({"country": "jAPAN"}, [10]),
         ({"country": "8"}, [11]),
         ({"country": "1"}, []),
+        ({"country": "JÁPAN"}, [10]),
+        ({"country": "japa\u0301n"}, [10]),
+        ({"country": " Japan "}, [10]),
+        ({"place": "Cote d'Ivoire"}, [12]),
+        ({"place": "CÔTE D'IVOIRE"}, [12]),
         ({"place": "Japan"}, [10, 11]),
         ({"place": "tokyo"}, [10]),
         ({"place": "7"}, [11]),
@@ -118,6 +128,8 @@ def test_without_flags_everything_is_selected(connection):
         ({"autotag": ("!dog",)}, [10, 12, 13]),
         ({"autotag": ("!cat>0.9",)}, ALL),
         ({"autotag": ("!dog", "!cat")}, [12, 13]),
+        ({"autotag": ("cat>0.5", "black dog<=0.6")}, [10]),
+        ({"autotag": ("dog", "!cat>0.9", "!black dog")}, [11]),
         ({"user": "1@N00"}, [10]),
         ({"user": "2@N00"}, []),
         ({"device": 'canon eos "5d"'}, [10]),
@@ -158,7 +170,7 @@ def test_a_tag_that_is_all_is_a_tag(connection, flag):
         ({"bbox": "nan,0,1,1"}, "finite"),
         ({"bbox": "0,0,inf,1"}, "finite"),
         ({"bbox": "0,0,1e999,1"}, "finite"),
-        ({"bbox": "0,10,1,5"}, "south before north"),
+        ({"bbox": "0,10,1,5"}, "Did you mean 0,5,1,10?"),
         ({"bbox": "0,-91,1,5"}, "from -90 to 90"),
         ({"bbox": "-181,0,1,5"}, "from -180 to 180"),
         ({"taken": "2012"}, "FROM..TO"),
@@ -182,6 +194,7 @@ def test_a_tag_that_is_all_is_a_tag(connection, flag):
         ({"lines": "1-2\n"}, "A-B"),
         ({"sample": 0}, "at least 1"),
         ({"sample": -5}, "at least 1"),
+        ({"per": "license"}, "needs --sample N"),
     ],
 )
 def test_a_bad_value_is_a_usage_error_that_says_what_is_expected(flags, said):
@@ -284,3 +297,117 @@ def test_a_sample_is_drawn_from_what_the_other_flags_select(connection):
 
 def test_a_list_of_ids_is_a_table_of_the_catalog():
     assert "listed_items" in Selection(ids="ids.txt").sql()
+
+
+def test_a_column_to_share_a_sample_out_is_one_of_a_few():
+    with pytest.raises(UsageError) as caught:
+        Selection(sample=5, per="licence").conditions()
+    assert str(caught.value) == (
+        "--per licence: expected one of license, media_kind, extension, country, capture_device, "
+        "user_nsid, taken_year, uploaded_year. Did you mean license?"
+    )
+
+
+def drawn_in_rounds(seed: int, n_items: int, strata: dict[int, object]) -> list[int]:
+    """Items by stratum, each in the order of their MD5, dealt out one round after the other."""
+
+    def digest(photo_id: int) -> str:
+        return hashlib.md5(f"{photo_id}:{seed}".encode()).hexdigest()
+
+    piles = [
+        sorted((i for i in strata if strata[i] == value), key=digest)
+        for value in set(strata.values())
+    ]
+    found: list[int] = []
+    while len(found) < n_items and any(piles):
+        found += sorted((pile.pop(0) for pile in piles if pile), key=digest)
+    return sorted(found[:n_items])
+
+
+@pytest.mark.parametrize("n_items", [1, 2, 3, 4, 9])
+@pytest.mark.parametrize(
+    ("per", "strata"),
+    [
+        ("license", {10: "by", 11: "by-nc-nd", 12: "by-nc-sa", 13: "by-nd"}),
+        ("media_kind", {10: "photo", 11: "video", 12: "photo", 13: "photo"}),
+        ("country", {10: "Japan", 11: "Fiji", 12: None, 13: "all"}),
+        ("capture_device", {10: 'Canon EOS "5D"', 11: "all", 12: None, 13: None}),
+        ("taken_year", {10: 2012, 11: 2012, 12: None, 13: 2013}),
+        ("uploaded_year", {10: 2012, 11: 1970, 12: None, 13: None}),
+        ("user_nsid", {10: "1@N00", 11: "all", 12: None, 13: None}),
+        ("extension", {10: None, 11: None, 12: None, 13: None}),
+    ],
+)
+def test_a_sample_is_shared_out_evenly_in_rounds(connection, per, strata, n_items):
+    for seed in range(4):
+        found = chosen(connection, sample=n_items, seed=seed, per=per)
+        assert found == drawn_in_rounds(seed, n_items, strata)
+
+
+def test_parts_tell_every_value_of_every_flag():
+    selection = Selection(
+        license=("by", "by-sa"),
+        commercial=True,
+        tag=("a", "b"),
+        autotag=("cat>0.8", "!dog"),
+        sample=3,
+    )
+    assert [(part.flag, part.value) for part in selection.parts()] == [
+        ("--license", "by,by-sa"),
+        ("--commercial", ""),
+        ("--tag", "a"),
+        ("--tag", "b"),
+        ("--autotag", "cat>0.8"),
+        ("--autotag", "!dog"),
+    ]
+    assert selection.flags() == {
+        "license": ["by", "by-sa"],
+        "commercial": True,
+        "tag": ["a", "b"],
+        "autotag": ["cat>0.8", "!dog"],
+        "sample": 3,
+    }
+    assert selection.arguments() == [
+        "--license=by,by-sa",
+        "--commercial",
+        "--tag=a",
+        "--tag=b",
+        "--autotag=cat>0.8",
+        "--autotag=!dog",
+        "--sample=3",
+    ]
+
+
+def test_a_selection_comes_back_from_its_flags():
+    everything = Selection(
+        where="photo_id > 5",
+        license=("by",),
+        derivatives=True,
+        media="photo",
+        bbox="1,2,3,4",
+        country="Japan",
+        lines="0-9",
+        tag=("x", "y"),
+        sample=7,
+        seed=3,
+        per="license",
+    )
+    for selection in (everything, Selection(), everything.without_sample()):
+        assert selection_of(selection.flags()) == selection
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"colour": "red"}, "flag 'colour' is unknown"),
+        ({"license": "by"}, "flag 'license' has the value 'by'"),
+        ({"tag": ["a", 1]}, "flag 'tag' has the value"),
+        ({"sample": True}, "flag 'sample' has the value True"),
+        ({"sample": "5"}, "flag 'sample' has the value '5'"),
+        ({"where": None}, "flag 'where' has the value None"),
+        ({"commercial": 1}, "flag 'commercial' has the value 1"),
+    ],
+)
+def test_flags_of_another_kind_are_refused(flags, said):
+    with pytest.raises(ValueError, match=said):
+        selection_of(flags)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import duckdb
 
+from yfcc.catalog.publish import find_holder
 from yfcc.errors import LockedError, SourceDamaged, SourceMissing, TargetError, UsageError
 
 #: Texts of the system's errors as they stand in DuckDB's messages.
@@ -22,7 +23,10 @@ _TARGET_TEXTS: Final = (
     "Input/output error",
     "File too large",
     "Too many open files",
+    "fsync failed",  # DuckDB's own words for EIO
 )
+#: Those that no free space mends.
+_FAILING_TEXTS: Final = ("Input/output error", "fsync failed")
 _TARGET_ERRNOS: Final = {
     errno.ENOSPC,
     errno.EDQUOT,
@@ -63,10 +67,10 @@ class Limits:
     n_threads: int | None = None
 
 
-def _config(path: Path, limits: Limits) -> dict[str, Any]:
+def _config(limits: Limits, spill: str) -> dict[str, Any]:
     config: dict[str, Any] = {
         "memory_limit": limits.memory,
-        "temp_directory": f"{path}.spill",
+        "temp_directory": spill,
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
     }
@@ -77,7 +81,7 @@ def _config(path: Path, limits: Limits) -> dict[str, Any]:
 
 def connect_writer(path: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
     """A connection that builds a file; it spills beside the file, never elsewhere."""
-    connection = duckdb.connect(config=_config(path, limits))
+    connection = duckdb.connect(config=_config(limits, f"{path}.spill"))
     connection.execute(_NO_BAR)
     # Each of the few files that a build reads back is read once.
     connection.execute("SET enable_external_file_cache = false")
@@ -94,6 +98,9 @@ def quoted(value: Path | str) -> str:
 def connect_reader(path: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
     """A connection that only reads a published catalog.
 
+    It spills nowhere, as other processes may read the same file: spill files have fixed names.
+    Who needs it sets ``temp_directory`` to a folder of its own.
+
     Raises
     ------
     SourceMissing
@@ -101,15 +108,21 @@ def connect_reader(path: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
     SourceDamaged
         The file is no catalog.
     LockedError
-        A writer has it open.
+        It is being built, or a writer has it open.
     """
     if not path.is_file():
+        holder = find_holder(path.with_name(f"{path.name}.lock"))
+        if holder:
+            raise LockedError(
+                f"{path} is being built by process {holder}: wait until it is done. A catalog "
+                "appears whole or not at all."
+            )
         raise SourceMissing(
             f"{path}: no catalog there. Build one with `yfcc metadata --catalog {path}`, "
             "or name another with --catalog."
         )
     try:
-        connection = duckdb.connect(str(path), read_only=True, config=_config(path, limits))
+        connection = duckdb.connect(str(path), read_only=True, config=_config(limits, ""))
         connection.execute(_NO_BAR)
         connection.execute("SELECT photo_id FROM items LIMIT 0")
     except duckdb.Error as error:
@@ -121,6 +134,38 @@ def connect_reader(path: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
             f"{text.splitlines()[0]}. Build it again with `yfcc metadata`."
         ) from error
     return connection
+
+
+def confine(
+    connection: duckdb.DuckDBPyConnection, folders: Iterable[str], files: Iterable[str]
+) -> None:
+    """From now on, and for good, SQL reaches no files but the database's own and these.
+
+    Without it any ``SELECT`` may read ``/etc/passwd`` or write what it found elsewhere, as
+    ``read_text`` and ``glob`` are functions like others.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+        All connections to its file in this process are meant.
+    folders : iterable of str
+        With all that is below them.
+    files : iterable of str
+        Also ``s3://bucket/key``.
+    """
+    settings = {"allowed_directories": folders, "allowed_paths": files}
+    for name, places in settings.items():
+        allowed = ", ".join(f"'{quoted(place)}'" for place in places)
+        connection.execute(f"SET {name} = [{allowed}]")
+    connection.execute("SET allow_community_extensions = false")
+    connection.execute("SET python_enable_replacements = false")
+    connection.execute("SET enable_external_access = false")
+
+
+def output_files(target: str) -> list[str]:
+    """What DuckDB writes to on the way to an output file: a ``tmp_`` beside it, then the file."""
+    folder, slash, name = target.rpartition("/")
+    return [target, f"{folder}{slash}tmp_{name}"]
 
 
 @contextmanager
@@ -139,10 +184,14 @@ def target_errors(path: Path) -> Iterator[None]:
 
 
 def _target_error(path: Path, what: str) -> TargetError:
-    return TargetError(
-        f"{path}: cannot be written: {what}. Nothing was published. "
-        "Free space there or name another place, then run again."
+    is_failing = any(text in what for text in _FAILING_TEXTS)
+    advice = (
+        "Look at the system's log before you trust that disk again, and run again, or name another "
+        "place."
+        if is_failing
+        else "Free space there or name another place, then run again."
     )
+    return TargetError(f"{path}: cannot be written: {what}. Nothing was published. {advice}")
 
 
 def parse_memory(text: str) -> int:

@@ -1,22 +1,19 @@
-"""What an ``ids`` file or a sample comes to in a catalog: narrow tables on disk, made once.
+"""What an ``ids`` file comes to in a catalog: a narrow table on disk, made once.
 
-They are Parquet files in the reader's scratch folder, as a catalog opened to read takes no table,
+It is a Parquet file in the reader's scratch folder, as a catalog opened to read takes no table,
 and a temporary table would be one connection's own.
 """
 
 from __future__ import annotations
 
-import hashlib
+import gzip
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from yfcc.catalog.digests import digest_lines
 from yfcc.catalog.id_list import write_listed
 from yfcc.catalog.select import IdList, literal
-
-_BATCH_ROWS = 200_000
 
 
 def find_listed(connection: duckdb.DuckDBPyConnection, path: str, target: Path) -> IdList:
@@ -44,7 +41,7 @@ def find_listed(connection: duckdb.DuckDBPyConnection, path: str, target: Path) 
     ids = f"SELECT photo_id FROM {table} WHERE photo_id IS NOT NULL"
     hashes = f"SELECT photo_hash FROM {table} WHERE photo_hash IS NOT NULL"
     (n_hash_rows,) = _row(connection, f"SELECT count(photo_hash) FROM {table}")
-    digest, n_listed = _digest(connection, [ids, hashes] if n_hash_rows else [ids])
+    digest, n_listed = digest_lines(connection, _names(raw))
     named = f"SELECT photo_id, shard, NULL AS photo_hash FROM items WHERE photo_id IN ({ids})"
     if n_hash_rows:
         named += (
@@ -61,24 +58,38 @@ def find_listed(connection: duckdb.DuckDBPyConnection, path: str, target: Path) 
     return IdList(path, n_listed, n_found, digest)
 
 
-def write_drawn(connection: duckdb.DuckDBPyConnection, query: str, target: Path) -> None:
-    """Write the ``photo_id`` and ``shard`` of a query's items."""
-    connection.execute(f"COPY ({query}) TO {literal(str(target))} (FORMAT parquet)")
+def write_list(connection: duckdb.DuckDBPyConnection, path: str, raw: Path, target: Path) -> None:
+    """Write a list as the one its digest is of: ids in ascending order, then hashes; gzip.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+    path : str
+        The list, of any form.
+    raw : Path
+        For what is read of it, where the connection may look; removed in the end.
+    target : Path
+
+    Raises
+    ------
+    UsageError
+        As :func:`yfcc.catalog.id_list.write_listed`.
+    """
+    try:
+        write_listed(Path(path), raw)
+        with gzip.GzipFile(target, "wb", compresslevel=6, mtime=0) as stream:
+            digest_lines(connection, _names(raw), stream.write)
+    finally:
+        raw.unlink(missing_ok=True)
 
 
-def _digest(connection: duckdb.DuckDBPyConnection, queries: list[str]) -> tuple[str, int]:
-    """SHA-256 and length of the list as it would be with one name a line, sorted."""
-    found = hashlib.sha256()
-    n_listed = 0
-    for query in queries:
-        reader: pa.RecordBatchReader = connection.sql(
-            f"SELECT DISTINCT * FROM ({query}) ORDER BY 1"
-        ).to_arrow_reader(_BATCH_ROWS)
-        for batch in reader:
-            lines = pc.binary_join_element_wise(batch.column(0).cast(pa.string()), "", "\n")
-            found.update("".join(lines.to_pylist()).encode())
-            n_listed += batch.num_rows
-    return found.hexdigest(), n_listed
+def _names(raw: Path) -> list[str]:
+    """Queries for the different ids and hashes of a list, each in ascending order."""
+    return [
+        f"SELECT DISTINCT {column} FROM read_parquet({literal(str(raw))}) "
+        f"WHERE {column} IS NOT NULL ORDER BY 1"
+        for column in ("photo_id", "photo_hash")
+    ]
 
 
 def _row(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[int, ...]:

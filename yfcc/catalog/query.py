@@ -1,9 +1,11 @@
-"""SQL of the user, over the catalog and, with a mirror, its ``downloads`` and ``runs``."""
+"""SQL of the user, over the catalog, a selection of it and, with a mirror, its records."""
 
 from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,16 +13,27 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 
 from yfcc.catalog.bucket_files import BucketFiles
+from yfcc.catalog.connection import output_files
+from yfcc.catalog.names import check_names
 from yfcc.catalog.reader import Catalog
-from yfcc.catalog.select import literal
+from yfcc.catalog.select import Selection, literal
+from yfcc.catalog.select_rules import FOUND
 from yfcc.catalog.sqlfiles import read_sql
 from yfcc.errors import SourceMissing, TargetError, UsageError
 
 if TYPE_CHECKING:
     import polars as pl
 
+_STDOUT: Final = "/dev/stdout"
 _TRACEBACK: Final = "Traceback (most recent call last)"
 _READS: Final = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
+#: What to do in place of statements that people try.
+_INSTEAD: Final = {
+    "COPY": "--format and --output write the answer to a file",
+    "EXPORT": "--format and --output write the answer to a file",
+    "PRAGMA": "--tables and --describe TABLE tell what there is",
+    "CALL": "--tables and --describe TABLE tell what there is",
+}
 _COPY_OPTIONS: Final = {
     "csv": "FORMAT csv, HEADER true",
     "json": "FORMAT json, ARRAY true",
@@ -34,12 +47,12 @@ class Query:
 
     Attributes
     ----------
-    catalog : Catalog
+    connection : duckdb.DuckDBPyConnection
     sql : str
         Without a semicolon at its end, checked.
     """
 
-    catalog: Catalog
+    connection: duckdb.DuckDBPyConnection
     sql: str
 
     def table(self) -> pl.DataFrame:
@@ -51,9 +64,9 @@ class Query:
             The SQL cannot be run.
         """
         try:
-            answer: pl.DataFrame = self.catalog.connection.sql(self.sql).pl()
+            answer: pl.DataFrame = self.connection.sql(self.sql).pl()
         except duckdb.Error as error:
-            raise _explained(error, self.catalog) from error
+            raise _explained(error, self.connection) from error
         return answer
 
     def write(self, kind: str, target: str) -> None:
@@ -72,13 +85,13 @@ class Query:
         TargetError
             The target cannot be written.
         """
-        path = "/dev/stdout" if target == "-" else target
+        path = files_of(target)[0]
         bucket = BucketFiles() if target.startswith("s3://") else None
         if bucket:
-            self.catalog.connection.register_filesystem(bucket.filesystem)
+            self.connection.register_filesystem(bucket.filesystem)
         sys.stdout.flush()
         try:
-            self.catalog.connection.execute(
+            self.connection.execute(
                 f"COPY (\n{self.sql}\n) TO {literal(path)} ({_COPY_OPTIONS[kind]})"
             )
         except duckdb.Error as error:
@@ -89,10 +102,48 @@ class Query:
                 raise TargetError(
                     f"{target}: cannot be written: {str(error).splitlines()[0]}"
                 ) from error
-            raise _explained(error, self.catalog) from error
+            raise _explained(error, self.connection) from error
 
 
-def prepare_query(catalog: Catalog, text: str) -> Query:
+@contextmanager
+def open_records(
+    catalog: Catalog, selection: Selection, records: Mapping[str, Sequence[Path]]
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection that also knows ``selected``, ``downloads`` and ``runs``.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    selection : Selection
+        What ``selected`` holds.
+    records : mapping of str to sequence of Path
+        Parquet files of the mirror's tables.
+
+    Raises
+    ------
+    UsageError
+        The selection cannot be computed, or names what the catalog does not know.
+    """
+    with catalog.selecting(selection) as (connection, condition):
+        check_names(connection, selection)
+        create = read_sql("views/selected.sql").replace("CREATE VIEW", "CREATE TEMP VIEW")
+        connection.execute(create.replace("WHERE true", f"WHERE {condition}"))
+        connection.execute(_found_view(selection))
+        for table, files in records.items():
+            attach_records(connection, table, files)
+        yield connection
+
+
+def _found_view(selection: Selection) -> str:
+    """What makes the view ``found``; without ``--text`` it is empty."""
+    create = read_sql("views/found.sql").replace("CREATE VIEW", "CREATE TEMP VIEW")
+    if selection.text:
+        return create
+    empty = "(SELECT NULL::BIGINT AS line_number, NULL::FLOAT AS score WHERE false)"
+    return create.replace(f"JOIN {FOUND}", f"JOIN {empty}")
+
+
+def prepare_query(connection: duckdb.DuckDBPyConnection, text: str) -> Query:
     """Check that a text is one statement that only reads.
 
     Raises
@@ -101,15 +152,21 @@ def prepare_query(catalog: Catalog, text: str) -> Query:
         It is none, several, or another kind of statement.
     """
     try:
-        statements = catalog.connection.extract_statements(text)
+        statements = connection.extract_statements(text)
     except duckdb.Error as error:
         raise UsageError(f"the SQL cannot be read: {str(error).strip()}") from error
     if len(statements) != 1:
         raise UsageError(f"expected one SELECT, got {len(statements)} statements.")
     if statements[0].type not in _READS:
         kind = statements[0].type.name
-        raise UsageError(f"expected one SELECT, got {kind}: the catalog is never changed by SQL.")
-    return Query(catalog, statements[0].query.strip().rstrip(";"))
+        hint = _INSTEAD.get(kind, "the catalog is never changed by SQL")
+        raise UsageError(f"expected one SELECT, got {kind}: {hint}.")
+    return Query(connection, statements[0].query.strip().rstrip(";"))
+
+
+def files_of(target: str) -> tuple[str, ...]:
+    """What writing an answer to ``--output`` has to reach; the first is where it goes."""
+    return tuple(output_files(_STDOUT if target == "-" else target))
 
 
 def mentions(text: str, table: str) -> bool:
@@ -126,27 +183,27 @@ def mentions(text: str, table: str) -> bool:
     return re.search(rf"{table}|\bquery", text, re.IGNORECASE) is not None
 
 
-def attach_records(catalog: Catalog, table: str, parquet: Path | None) -> None:
+def attach_records(
+    connection: duckdb.DuckDBPyConnection, table: str, parquet: Sequence[Path]
+) -> None:
     """Make a table of the mirror's records known to queries.
 
     Parameters
     ----------
-    catalog : Catalog
+    connection : duckdb.DuckDBPyConnection
     table : str
         ``downloads`` or ``runs``.
-    parquet : Path, optional
-        Its rows as Parquet; None: an empty table of the same columns.
+    parquet : sequence of Path
+        Its rows as Parquet; none: an empty table of the same columns.
     """
     create = read_sql(f"schema/{table}.sql").replace("CREATE TABLE", "CREATE TEMP TABLE")
-    catalog.connection.execute(create)
-    if parquet is not None:
-        columns = ", ".join(
-            row[0] for row in catalog.connection.execute(f"DESCRIBE {table}").fetchall()
-        )
-        catalog.connection.execute(f"DROP TABLE {table}")
-        catalog.connection.execute(
-            f"CREATE TEMP VIEW {table} AS "
-            f"SELECT {columns} FROM read_parquet({literal(str(parquet))})"
+    connection.execute(create)
+    if parquet:
+        files = ", ".join(literal(str(path)) for path in parquet)
+        columns = ", ".join(row[0] for row in connection.execute(f"DESCRIBE {table}").fetchall())
+        connection.execute(f"DROP TABLE {table}")
+        connection.execute(
+            f"CREATE TEMP VIEW {table} AS SELECT {columns} FROM read_parquet([{files}])"
         )
 
 
@@ -165,18 +222,18 @@ def read_query_file(path: Path) -> str:
         raise SourceMissing(f"{path}: no such SQL file.") from error
 
 
-def _explained(error: duckdb.Error, catalog: Catalog) -> UsageError:
+def _explained(error: duckdb.Error, connection: duckdb.DuckDBPyConnection) -> UsageError:
     text = str(error).strip()
     hint = ""
     if isinstance(error, duckdb.CatalogException):
-        tables = ", ".join(table_names(catalog))
+        tables = ", ".join(table_names(connection))
         hint = f"\nTables and views: {tables}"
     return UsageError(f"the SQL cannot be run: {text}{hint}")
 
 
-def table_names(catalog: Catalog) -> list[str]:
+def table_names(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """Names of the tables and views a query can use."""
-    rows = catalog.connection.execute(
+    rows = connection.execute(
         "SELECT DISTINCT table_name FROM information_schema.tables ORDER BY table_name"
     ).fetchall()
     return [row[0] for row in rows]

@@ -3,67 +3,37 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import duckdb
 import pyarrow as pa
 
-from yfcc.catalog.connection import Limits, connect_reader, target_errors
+from yfcc.catalog.connection import Limits, confine, connect_reader, target_errors
 from yfcc.catalog.names import check_names
 from yfcc.catalog.scratch import Scratch
-from yfcc.catalog.select import LISTED, IdList, Selection, draw, literal
+from yfcc.catalog.select import LISTED, IdList, Selection, literal
+from yfcc.catalog.select_rules import FOUND
+from yfcc.catalog.selection_counts import SelectionCounts
 from yfcc.catalog.spool import Spool
-from yfcc.errors import UsageError
-from yfcc.model import Item, MediaKind
+from yfcc.catalog.spooled_items import SpooledItems
+from yfcc.errors import TargetError, UsageError
+from yfcc.progress import note
 
-_BATCH_ROWS: Final = 1_000
+if TYPE_CHECKING:
+    from yfcc.catalog.text_search import FoundWords
+
 _SCAN_ROWS: Final = 2_048
 _ITEM_COLUMNS: Final = "photo_id, photo_hash, media_kind, download_url, shard, document"
+#: What DuckDB says of a selection that it cannot, or must not, compute.
+_REFUSED: Final = (duckdb.ProgrammingError, duckdb.DataError, duckdb.PermissionException)
 #: What a sample of a selection is called in its SQL.
 _DRAWN: Final = "drawn_items"
-
-
-@dataclass(frozen=True, slots=True)
-class SelectionCounts:
-    """Numbers of selected items.
-
-    Attributes
-    ----------
-    rows : tuple of (int, str or None, str, int)
-        Shard, licence, media kind, number of items; no two agree in the first three.
-    """
-
-    rows: tuple[tuple[int, str | None, str, int], ...]
-
-    def by_shard(self) -> dict[int, int]:
-        """Items of each shard that has any."""
-        found: Counter[int] = Counter()
-        for shard, _, _, n_items in self.rows:
-            found[shard] += n_items
-        return dict(found)
-
-    def by_license(self, shards: Collection[int]) -> dict[str | None, int]:
-        """Items of some shards by licence, the most frequent first."""
-        found: Counter[str | None] = Counter()
-        for shard, license_, _, n_items in self.rows:
-            if shard in shards:
-                found[license_] += n_items
-        return dict(found.most_common())
-
-    def by_kind(self, shards: Collection[int]) -> dict[str, int]:
-        """Items of some shards by media kind."""
-        found: Counter[str] = Counter()
-        for shard, _, kind, n_items in self.rows:
-            if shard in shards:
-                found[kind] += n_items
-        return dict(found)
 
 
 @dataclass(slots=True)
@@ -74,19 +44,31 @@ class Catalog:
     ----------
     path : Path
     limits : Limits
+    folders, files : tuple of str
+        What SQL may reach beside the catalog and its scratch folder.
     """
 
     path: Path
     limits: Limits = field(default_factory=Limits)
+    folders: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     _connection: duckdb.DuckDBPyConnection = field(init=False)
     _scratch: Scratch | None = None
     _lists: dict[str, tuple[IdList, Path]] = field(default_factory=dict)
     _samples: dict[Selection, Path] = field(default_factory=dict)
+    _found: dict[str, tuple[FoundWords, Path]] = field(default_factory=dict)
+    _file: tuple[int, int] | None = None
     _spooling: duckdb.DuckDBPyConnection | None = None
     _is_cancelled: bool = False
 
     def __post_init__(self) -> None:
+        self._file = _file_number(self.path)
         self._connection = connect_reader(self.path, self.limits)
+        # Most of what is asked needs no disk: then a place without any will do.
+        folders = list(self.folders)
+        with suppress(TargetError):
+            folders.append(str(self._scratch_path()))
+        confine(self._connection, folders, self.files)
 
     def __enter__(self) -> Self:
         return self
@@ -110,6 +92,10 @@ class Catalog:
     def connection(self) -> duckdb.DuckDBPyConnection:
         """For the other modules of this room."""
         return self._connection
+
+    def is_current(self) -> bool:
+        """Whether no other file took the catalog's place since it was opened."""
+        return self._file is not None and self._file == _file_number(self.path)
 
     def fingerprint(self) -> str:
         """Hex digest of the versions of all files the catalog was built from."""
@@ -141,7 +127,7 @@ class Catalog:
                 check_condition(cursor, selection.where)
             try:
                 yield cursor, self._condition(cursor, selection, shards)
-            except (duckdb.ProgrammingError, duckdb.DataError) as error:
+            except _REFUSED as error:
                 raise UsageError(
                     f"the selection cannot be computed: {str(error).strip()}"
                 ) from error
@@ -164,6 +150,35 @@ class Catalog:
             with self._connection.cursor() as cursor, target_errors(path):
                 self._lists[selection.ids] = find_listed(cursor, selection.ids, path), path
         return self._lists[selection.ids][0]
+
+    def found(self, text: str) -> FoundWords:
+        """What words come to; the first to ask has the index of words built.
+
+        Raises
+        ------
+        UsageError
+            There is no word in it.
+        """
+        if text not in self._found:
+            from yfcc.catalog.text_search import find_words  # noqa: PLC0415
+
+            path = self._scratch_path() / f"found-{len(self._found)}.parquet"
+            with target_errors(path):
+                self._found[text] = find_words(self, text, path, note), path
+        return self._found[text][0]
+
+    def write_list(self, path: str, target: Path) -> None:
+        """Write a list of ids as the one its digest is of, see :func:`~.listed_items.write_list`.
+
+        Raises
+        ------
+        UsageError
+            The list cannot be read.
+        """
+        from yfcc.catalog.listed_items import write_list  # noqa: PLC0415
+
+        with self._connection.cursor() as cursor:
+            write_list(cursor, path, self._scratch_path() / "list.raw", target)
 
     def describe(self, selection: Selection) -> str:
         """The selection for the record: its SQL, with what identifies a list of ids."""
@@ -189,8 +204,7 @@ class Catalog:
                 f"WHERE {condition} GROUP BY ALL"
             )
             rows = cursor.execute(query).fetchall()
-            if not rows:
-                check_names(cursor, selection)
+            check_names(cursor, selection, is_empty=not rows)
         return SelectionCounts(tuple(rows))
 
     def count_among(
@@ -291,18 +305,30 @@ class Catalog:
             return f"photo_id IN (SELECT photo_id FROM {_DRAWN})"
         if self.listed(selection) is not None and selection.ids:
             _create_view(cursor, LISTED, self._lists[selection.ids][1], shards)
+        if selection.text:
+            self._create_found(cursor, selection)
         return selection.sql()
+
+    def _create_found(self, cursor: duckdb.DuckDBPyConnection, selection: Selection) -> None:
+        selection.conditions()  # a wrong value shows before anything is computed
+        text = selection.text or ""
+        lacking = self.found(text).lacking
+        if lacking:
+            raise UsageError("\n".join(f"--text {each.describe()}" for each in lacking))
+        cursor.execute(
+            f"CREATE OR REPLACE TEMP VIEW {FOUND} AS SELECT {literal(text)} AS words, "
+            f"line_number, score FROM read_parquet({literal(str(self._found[text][1]))})"
+        )
 
     def _drawn(self, selection: Selection) -> Path:
         """The file with a selection's sample."""
         if selection not in self._samples:
-            from yfcc.catalog.listed_items import write_drawn  # noqa: PLC0415
+            from yfcc.catalog.drawing import write_drawn  # noqa: PLC0415
 
             path = self._scratch_path() / f"drawn-{len(self._samples)}.parquet"
-            with self.selecting(selection.without_sample()) as (cursor, condition):
-                query = draw(selection.sample or 0, selection.seed, condition, "photo_id, shard")
-                with target_errors(path):
-                    write_drawn(cursor, query, path)
+            drawn_from = self.selecting(selection.without_sample())
+            with drawn_from as (cursor, condition), target_errors(path):
+                write_drawn(cursor, selection, condition, path)
             self._samples[selection] = path
         return self._samples[selection]
 
@@ -314,26 +340,12 @@ class Catalog:
         return self._scratch.path
 
 
-@dataclass(slots=True)
-class SpooledItems:
-    """Items in the order of shards and media directories; a context manager."""
-
-    _spool: Spool
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Give disk and memory back."""
-        self._spool.close()
-
-    def iter_items(self) -> Iterator[list[Item]]:
-        """The items, up to 1,000 at a time; once."""
-        for batch in self._spool.iter_sorted(_BATCH_ROWS):
-            yield _items(batch)
+def _file_number(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _in_shards(shards: Collection[int] | None) -> str:
@@ -360,25 +372,13 @@ def check_condition(connection: duckdb.DuckDBPyConnection, where: str) -> None:
     """
     query = f"SELECT 1 FROM items WHERE (\n{where}\n) LIMIT 0"
     try:
-        statements = connection.extract_statements(query)
-        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-            raise UsageError(f"--where {where}: expected one condition over items.")
+        # Also without the parentheses, so that it closes none that it did not open.
+        for text in (query, f"SELECT 1 FROM items WHERE\n{where}\n"):
+            statements = connection.extract_statements(text)
+            if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+                raise UsageError(f"--where {where}: expected one condition over items.")
         connection.cursor().execute(query)
     except duckdb.Error as error:
         raise UsageError(
             f"--where {where}: not a condition over the columns of items: {str(error).strip()}"
         ) from error
-
-
-def _items(batch: pa.RecordBatch) -> list[Item]:
-    return [
-        Item(
-            photo_id=row["photo_id"],
-            photo_hash=row["photo_hash"] or "",
-            media_kind=MediaKind(row["media_kind"]),
-            download_url=row["download_url"] or "",
-            shard=row["shard"],
-            document=row["document"],
-        )
-        for row in batch.to_pylist()
-    ]

@@ -37,9 +37,7 @@ class Scratch:
     """
 
     def __init__(self, beside: Path) -> None:
-        self.path = _make_folder(beside)
-        self._lock_fd = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self.path, self._lock_fd = _make_locked(beside)
         _sweep(self.path)
 
     def close(self) -> None:
@@ -48,6 +46,23 @@ class Scratch:
             shutil.rmtree(self.path, ignore_errors=True)
             os.close(self._lock_fd)
             self._lock_fd = -1
+
+
+def _make_locked(beside: Path) -> tuple[Path, int]:
+    """A new folder, and the lock in it that says its owner lives."""
+    while True:
+        path = _make_folder(beside)
+        with suppress(FileNotFoundError, BlockingIOError):
+            fd = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # Between two of these steps another process may have taken it for a left one.
+                if (path / _LOCK).stat().st_ino == os.fstat(fd).st_ino:
+                    return path, fd
+            except OSError:
+                os.close(fd)
+                raise
+            os.close(fd)
 
 
 def _make_folder(beside: Path) -> Path:

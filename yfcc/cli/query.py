@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from yfcc.catalog.select import Selection
 from yfcc.cli.options import DEFAULT_CATALOG, CatalogOption, JsonOption, QuietOption
-from yfcc.cli.output import print_table
+from yfcc.cli.output import print_json, print_table
+from yfcc.cli.selection import typed_flags, with_selection
 from yfcc.errors import UsageError
+
+if TYPE_CHECKING:
+    from yfcc.catalog.query import Query
 
 
 class Format(StrEnum):
@@ -24,7 +31,17 @@ class Format(StrEnum):
     PARQUET = "parquet"
 
 
-def query(  # noqa: PLR0913, PLR0917 - each is a flag
+def _tables_that_begin(incomplete: str) -> list[str]:
+    """For the shell's completion."""
+    from yfcc.catalog.tables import documented_names  # noqa: PLC0415 - duckdb
+
+    return [name for name in documented_names() if name.startswith(incomplete)]
+
+
+@with_selection
+def query(  # noqa: PLR0913 - each is a flag
+    *,
+    context: typer.Context,
     sql: Annotated[str | None, typer.Argument(help="One SELECT.")] = None,
     file: Annotated[
         Path | None, typer.Option(help="A file with one SELECT; those of sql/queries by name.")
@@ -33,6 +50,16 @@ def query(  # noqa: PLR0913, PLR0917 - each is a flag
     output: Annotated[
         str, typer.Option(help="A file or s3://bucket/key; - is standard output.")
     ] = "-",
+    tables: Annotated[
+        bool, typer.Option("--tables", help="Say which tables and views there are.")
+    ] = False,
+    describe: Annotated[
+        str | None,
+        typer.Option(
+            help="Say what a table or view holds, column by column.",
+            autocompletion=_tables_that_begin,
+        ),
+    ] = None,
     catalog: CatalogOption = DEFAULT_CATALOG,
     mirror: Annotated[
         str | None,
@@ -40,23 +67,24 @@ def query(  # noqa: PLR0913, PLR0917 - each is a flag
     ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
+    selection: Selection,
 ) -> None:
-    """Run one SELECT over the catalog and the mirror's records."""
-    from yfcc.catalog.query import attach_records, prepare_query, read_query_file  # noqa: PLC0415
-    from yfcc.catalog.reader import Catalog  # noqa: PLC0415
+    """Run one SELECT over the catalog and the mirror's records.
 
-    if (sql is None) == (file is None):
-        raise UsageError("expected one SELECT: either as an argument or with --file.")
-    text = sql if sql is not None else read_query_file(file or Path())
-    with ExitStack() as stack:
-        opened = stack.enter_context(Catalog(catalog))
-        records = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        for table in ("downloads", "runs"):
-            attach_records(opened, table, _records_of(mirror, table, text, records))
-        prepared = prepare_query(opened, text)
-        kind = Format.JSON if json else format
-        if kind is Format.PARQUET and output == "-":
-            raise UsageError("--format parquet needs --output: Parquet is no text.")
+    The selection flags choose what `selected` holds.
+    """
+    if [sql is None, file is None, not tables, describe is None].count(False) != 1:
+        raise UsageError(
+            "expected one SELECT, as an argument or with --file; or --tables, or --describe TABLE."
+        )
+    if tables or describe is not None:
+        _tell_tables(catalog, describe, is_json=json)
+        return
+    kind = Format.JSON if json else format
+    if kind is Format.PARQUET and output == "-":
+        raise UsageError("--format parquet needs --output: Parquet is no text.")
+    text = _text_of(sql, file, typed_flags(context))
+    with _prepared(text, catalog, mirror, selection, output) as prepared:
         if kind is Format.TABLE:
             answer = prepared.table()
             print_table(answer.columns, answer.rows())
@@ -64,20 +92,85 @@ def query(  # noqa: PLR0913, PLR0917 - each is a flag
             prepared.write(kind.value, output)
 
 
-def _records_of(mirror: str | None, table: str, text: str, directory: Path) -> Path | None:
-    """A table of the mirror as Parquet; None without a mirror, or if the query needs none."""
+def _text_of(sql: str | None, file: Path | None, flags: list[str]) -> str:
+    from yfcc.catalog.query import mentions, read_query_file  # noqa: PLC0415 - duckdb
+
+    text = sql if sql is not None else read_query_file(file or Path())
+    if flags and not (mentions(text, "selected") or mentions(text, "found")):
+        raise UsageError(
+            f"{' '.join(flags)}: the selection flags choose what `selected` holds, and the SQL "
+            "does not read it. Write FROM selected, or leave the flags out."
+        )
+    return text
+
+
+@contextmanager
+def _prepared(
+    text: str, catalog: Path, mirror: str | None, selection: Selection, output: str
+) -> Iterator[Query]:
+    """The query on a catalog, with what it needs of the mirror."""
+    from yfcc.catalog.query import files_of, open_records, prepare_query  # noqa: PLC0415 - duckdb
+    from yfcc.catalog.reader import Catalog  # noqa: PLC0415
+    from yfcc.mirror.cache_folder import cache_folders  # noqa: PLC0415
+
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        opened = stack.enter_context(
+            Catalog(catalog, folders=(str(folder), *cache_folders(mirror)), files=files_of(output))
+        )
+        prepare_query(opened.connection, text)  # what is no SELECT costs nothing more
+        records = {
+            table: _records_of(mirror, table, text, folder, stack)
+            for table in ("downloads", "runs")
+        }
+        connection = stack.enter_context(open_records(opened, selection, records))
+        yield prepare_query(connection, text)
+
+
+def _tell_tables(catalog: Path, name: str | None, *, is_json: bool) -> None:
+    from yfcc.catalog.query import open_records  # noqa: PLC0415 - duckdb
+    from yfcc.catalog.reader import Catalog  # noqa: PLC0415
+    from yfcc.catalog.tables import describe_table, list_tables  # noqa: PLC0415
+
+    empty: dict[str, list[Path]] = {"downloads": [], "runs": []}
+    with Catalog(catalog) as opened, open_records(opened, Selection(), empty) as connection:
+        found = list_tables(connection) if name is None else [describe_table(connection, name)]
+    if is_json:
+        print_json([asdict(each) for each in found] if name is None else asdict(found[0]))
+    elif name is None:
+        print_table(
+            ("name", "kind", "rows", "about"),
+            [(each.name, each.kind, each.n_rows, each.about) for each in found],
+        )
+    else:
+        (table,) = found
+        typer.echo(f"{table.name} ({table.kind}): {table.about}")
+        typer.echo(f"made of: {table.made_of}")
+        typer.echo(f"makes: {table.out}")
+        typer.echo(f"rows: {table.rows}")
+        print_table(
+            ("column", "type", "about"),
+            [(each.name, each.type, each.about) for each in table.columns],
+        )
+
+
+def _records_of(
+    mirror: str | None, table: str, text: str, directory: Path, stack: ExitStack
+) -> list[Path]:
+    """A table of the mirror as Parquet; nothing without a mirror, or if the query needs none."""
     from yfcc.catalog.query import mentions  # noqa: PLC0415
     from yfcc.mirror.opening import open_any  # noqa: PLC0415
 
     if mirror is None:
-        return None
+        return []
     if not mentions(text, table):
         open_any(mirror).close()  # a wrong name is said even so
-        return None
-    from yfcc.mirror.downloads import write_downloads_parquet  # noqa: PLC0415 - 0.5 s of libraries
+        return []
+    from yfcc.mirror.downloads_cache import open_downloads  # noqa: PLC0415 - 0.5 s of libraries
     from yfcc.mirror.runs import write_runs_parquet  # noqa: PLC0415
 
-    write = {"downloads": write_downloads_parquet, "runs": write_runs_parquet}[table]
+    if table == "downloads":
+        return stack.enter_context(open_downloads(mirror, directory))
     target = directory / f"{table}.parquet"
-    write(mirror, target)
-    return target
+    write_runs_parquet(mirror, target)
+    return [target]

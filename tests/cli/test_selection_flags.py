@@ -1,0 +1,180 @@
+"""The selection flags on the command line: explained, refused, and in `yfcc query`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import RunYfcc
+from tests.fakes.small_catalog import write_small_catalog
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> str:
+    return str(write_small_catalog(tmp_path / "catalog.duckdb"))
+
+
+FLAGS = ("--license", "by,by-sa", "--media", "photo", "--autotag", "cat>=0.55")
+EXPLAINED = """\
+flag	alone	% alone	with those above	%
+--license by,by-sa	6	75.00	6	75.00
+--media photo	7	87.50	5	62.50
+--autotag cat>=0.55	7	87.50	4	50.00
+--autotag !outdoor>0.95	8	100.00	4	50.00
+selected			4	50.00
+4 of 8 items selected
+SELECT * FROM items
+WHERE (license IN ('by', 'by-sa'))
+  AND (media_kind = 'photo')
+  AND (coalesce(autotags['cat'] >= CAST(0.55 AS FLOAT), false) AND NOT \
+(coalesce(autotags['outdoor'] > CAST(0.95 AS FLOAT), false)))
+"""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("query",),
+        ("download", "--mirror", "new/mirror"),
+        ("export", "parquet", "--out", "new/export"),
+    ],
+)
+def test_explain_says_what_each_flag_selects_and_does_no_more(
+    command: tuple[str, ...], catalog: str, run_yfcc: RunYfcc, tmp_path: Path
+) -> None:
+    flags = (*FLAGS, "--autotag", "!outdoor>0.95", "--explain")
+    done = run_yfcc(*command, "--catalog", catalog, *flags)
+    assert (done.returncode, done.stdout, done.stderr) == (0, EXPLAINED, "")
+    assert not (tmp_path / "new").exists()
+    assert [each.name for each in tmp_path.glob("*.*")] == ["catalog.duckdb"]
+
+
+def test_an_explained_sample_tells_its_strata(
+    catalog: str, run_yfcc: RunYfcc, tmp_path: Path
+) -> None:
+    (tmp_path / "ids.txt").write_text("".join(f"{photo_id}\n" for photo_id in range(90, 107)))
+    flags = ("--ids", "ids.txt", "--sample", "5", "--per", "license")
+    told = json.loads(run_yfcc("query", "--explain", "--json", *flags, "--catalog", catalog).stdout)
+    numbers = [(e["flag"], e["value"], e["n_alone"], e["n_left"]) for e in told["flags"]]
+    assert numbers == [("--ids", "ids.txt", 7, 7), ("--sample", "5 --per license", 5, 5)]
+    assert (told["n_items"], told["n_selected"], told["share"]) == (8, 5, 0.625)
+    assert told["strata"] == [
+        {"value": "by", "n_items": 4, "n_least": 2, "n_most": 2},
+        {"value": "by-sa", "n_items": 2, "n_least": 2, "n_most": 2},
+        {"value": "by-nc", "n_items": 1, "n_least": 1, "n_most": 1},
+    ]
+    assert (told["ids"]["n_listed"], told["ids"]["n_found"]) == (17, 7)
+
+
+def test_the_sql_of_an_explained_sample_selects_it(catalog: str, run_yfcc: RunYfcc) -> None:
+    flags = ("--sample", "5", "--per", "license", "--media", "photo", "--catalog", catalog)
+    done = run_yfcc("query", "--explain", *flags)
+    told, sql = done.stdout.split("SELECT * FROM items")
+    assert told.splitlines()[4:] == [
+        "license\titems\tdrawn",
+        "by\t4\t2",
+        "by-nc\t1\t1",
+        "by-sa\t1\t1",
+        "\t1\t1",
+        "5 of 8 items selected",
+    ]
+    chosen = run_yfcc("query", "SELECT photo_id FROM selected ORDER BY ALL", *flags)
+    again = run_yfcc("query", f"SELECT photo_id FROM items {sql} ORDER BY ALL", *flags[-2:])
+    assert len(chosen.stdout.splitlines()) == 6
+    assert chosen.stdout == again.stdout
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (
+            ("--country", "Japn"),
+            "--country Japn: no item of the catalog has it. Did you mean Japan?",
+        ),
+        (
+            ("--country", "Atlantis"),
+            (
+                "--country Atlantis: no item of the catalog has it. "
+                '`yfcc query "SELECT name FROM countries"` lists those there are.'
+            ),
+        ),
+        (
+            ("--autotag", "!outdor"),
+            "--autotag outdor: no item of the catalog has it. Did you mean outdoor?",
+        ),
+        (
+            ("--bbox", "0,10,1,5"),
+            (
+                "--bbox 0,10,1,5: expected longitudes from -180 to 180 and latitudes from -90 to "
+                "90, south before north. The order is W,S,E,N. Did you mean 0,5,1,10?"
+            ),
+        ),
+        (
+            ("--ids", "ids.txt"),
+            (
+                "--ids ids.txt, line 2: expected a photo id (digits) or a photo hash (16 to 32 hex "
+                "digits), got 'junk'."
+            ),
+        ),
+        (
+            ("--media", "photo"),
+            (
+                "--media: the selection flags choose what `selected` holds, and the SQL does not "
+                "read it. Write FROM selected, or leave the flags out."
+            ),
+        ),
+    ],
+)
+def test_a_wrong_selection_is_refused_with_what_would_be_right(
+    flags: tuple[str, ...], says: str, catalog: str, run_yfcc: RunYfcc, tmp_path: Path
+) -> None:
+    (tmp_path / "ids.txt").write_text("101\njunk\n")
+    table = "items" if flags[0] == "--media" else "selected"
+    done = run_yfcc("query", f"SELECT count(*) FROM {table}", "--catalog", catalog, *flags)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"yfcc: {says}\n")
+
+
+def test_a_query_reads_the_selection_and_the_mirrors_records(
+    catalog: str, run_yfcc: RunYfcc, tmp_path: Path
+) -> None:
+    # Settings are for every command: a query that does not read the selection leaves them alone.
+    (tmp_path / "yfcc.toml").write_text('license = "by-sa"\n')
+    sql = (
+        "SELECT count(*) AS n, (SELECT count(*) FROM items) AS n_all, count(outcome) AS n_tried "
+        "FROM selected LEFT JOIN downloads USING (photo_id)"
+    )
+    done = run_yfcc("query", sql, "--catalog", catalog, "--media", "photo", "--format", "csv")
+    assert (done.stdout, done.stderr) == ("n,n_all,n_tried\n1,8,0\n", "")
+    plain = run_yfcc("query", "SELECT count(*) AS n FROM photos", "--catalog", catalog)
+    assert (plain.stdout, plain.stderr) == ("n\n7\n", "")
+
+
+def test_tables_and_columns_are_told(catalog: str, run_yfcc: RunYfcc) -> None:
+    told = json.loads(run_yfcc("query", "--tables", "--json", "--catalog", catalog).stdout)
+    tables = {each["name"]: each for each in told}
+    assert {"items", "downloads", "runs", "selected", "countries", "item_exif"} <= set(tables)
+    assert (tables["items"]["kind"], tables["items"]["n_rows"]) == ("table", 8)
+    assert (tables["selected"]["kind"], tables["selected"]["n_rows"]) == ("view", None)
+    for table in told:
+        assert table["about"].endswith("."), table["name"]
+        assert table["rows"], table["name"]
+        assert table["columns"], table["name"]
+    assert all(column["about"] for column in tables["items"]["columns"])
+    done = run_yfcc("query", "--describe", "Item_Places", "--catalog", catalog)
+    assert done.stdout == (
+        "item_places (view): The places of every geotagged item, fine to coarse.\n"
+        "made of: items\n"
+        "makes: item_places(photo_id, woeid, name, type)\n"
+        "rows: one an item and place\n"
+        "column\ttype\tabout\n"
+        "photo_id\tBIGINT\tof photos and videos\n"
+        "woeid\tBIGINT\t\n"
+        "name\tVARCHAR\t\n"
+        "type\tVARCHAR\t\n"
+    )
+    wrong = run_yfcc("query", "--describe", "itms", "--catalog", catalog)
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith("yfcc: --describe itms: expected one of countries, downloads, ")
+    assert wrong.stderr.endswith(" Did you mean items?\n")
