@@ -11,8 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes import doctest_places
 from yfcc.demo.sample import Sample, write_sample
 from yfcc.demo.serve import EmbeddedServers
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the examples in docstrings of ``yfcc`` what they look at."""
+    config.pluginmanager.register(doctest_places)
+
 
 N_ITEMS = 300
 

@@ -1,16 +1,16 @@
 -- What the catalog knows of every item, as the JSON that lies beside its media.
--- in:   items
+-- in:   item_credits
 -- out:  item_documents, the columns of items and document
 -- rows: one an item
 CREATE VIEW item_documents AS
 SELECT
-    *,
+    * EXCLUDE (author, author_url, source_url),
     to_json(struct_pack(
         attribution := struct_pack(
             title := title,
-            author := coalesce(user_nickname, user_nsid),
-            author_url := 'https://www.flickr.com/people/' || user_nsid || '/',
-            source_url := page_url,
+            author := author,
+            author_url := author_url,
+            source_url := source_url,
             license_name := license_name,
             license_url := license_url
         ),
@@ -47,4 +47,4 @@ SELECT
         exif := exif,
         places := places
     ))::VARCHAR AS document
-FROM items;
+FROM item_credits;

@@ -309,7 +309,7 @@ def test_nothing_else_is_left_beside_the_export(catalog: Path, tmp_path: Path) -
     export(catalog, tmp_path / "new" / "out")
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["out"]
     assert {path.name for path in (tmp_path / "new" / "out").iterdir()} == {
-        *("_manifest.json", "items"),
+        *("_manifest.json", "items", "_README.md", "_croissant.json", "_SHA256SUMS"),
     }
 
 
@@ -593,7 +593,8 @@ def test_overwriting_in_a_bucket_removes_the_earlier_files_last(
     before = keys(bucket)
     export(catalog, "s3://shared/a/b", selection=Selection(license=("by",)), is_overwriting=True)
     after = keys(bucket)
-    assert before & after == {"a/b/_manifest.json"}
+    documents = ("_manifest.json", "_README.md", "_croissant.json", "_SHA256SUMS")
+    assert before & after == {f"a/b/{name}" for name in documents}
     assert read_bucket(bucket, store) == truth(catalog, "license = 'by'")
 
 

@@ -51,12 +51,10 @@ def main() -> None:
     cpu_s = float(sys.argv[4])
     # Ctrl-C goes to the whole process group: the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _die_with(parent)
     # Whatever a library prints must not end up among the answers.
     answers = os.dup(1)
     os.dup2(2, 1)
-    _load_decoders(max_pixels)
-    _limit(memory_bytes)
+    guard_process(parent, max_pixels, memory_bytes)
     os.write(answers, encode_answer(Code.READY))
     requests = sys.stdin.buffer
     while len(header := requests.read(REQUEST.size)) == REQUEST.size:
@@ -66,6 +64,23 @@ def main() -> None:
         answer = _answer(requests, n_bytes, max_pixels)
         signal.setitimer(signal.ITIMER_PROF, 0)
         os.write(answers, answer)
+
+
+def guard_process(parent: int, max_pixels: int, memory_bytes: int) -> None:
+    """Load the decoders, and give up all that decoding does not need.
+
+    Parameters
+    ----------
+    parent : int
+        Id of the process that this one ends with.
+    max_pixels : int
+        Of a picture.
+    memory_bytes : int
+        Address space.
+    """
+    _die_with(parent)
+    _load_decoders(max_pixels)
+    _limit(memory_bytes)
 
 
 def encode_answer(code: Code, width: int = 0, height: int = 0, reason: str = "") -> bytes:

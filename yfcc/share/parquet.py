@@ -21,6 +21,7 @@ for their row groups were as quick, with 1,180 MB and row groups a third of the 
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -30,6 +31,7 @@ from time import monotonic
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from yfcc import __version__
@@ -44,7 +46,15 @@ from yfcc.catalog.parquet import (
 from yfcc.catalog.reader import Catalog
 from yfcc.catalog.select import IdList, Selection
 from yfcc.errors import UsageError, VerifyError
-from yfcc.share.parquet_files import ExportedFile, PartitionedWriter, split_by_partition
+from yfcc.share.parquet_documents import Documents, RowCredits, write_parquet_documents
+from yfcc.share.parquet_files import (
+    NO_LIMIT,
+    ExportedFile,
+    PartitionedWriter,
+    split_by_partition,
+)
+from yfcc.share.parquet_media import Images, MediaRows, MediaSource, open_media_rows
+from yfcc.share.stored import StoredCounts
 from yfcc.share.target import MANIFEST_NAME, Target, open_target, writing_errors
 
 _BATCH_ROWS: Final = 8_192
@@ -70,6 +80,8 @@ class ParquetRequest:
         Rows of a file, at most.
     is_overwriting : bool
         Whether an export that is already there is replaced.
+    media : MediaSource or None
+        None: the catalog's rows alone, stored or not.
     """
 
     catalog: Path
@@ -78,6 +90,7 @@ class ParquetRequest:
     partition_by: tuple[str, ...] = ("license",)
     file_rows: int = 1_000_000
     is_overwriting: bool = False
+    media: MediaSource | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +103,10 @@ class ParquetSummary:
     n_rows, n_bytes : int
     partition_by : tuple of str
     files : tuple of ExportedFile
+    stored : StoredCounts or None
+        What became of the selected items, if media were asked for.
+    notes : dict of str to int
+        Why items were left out, or their media kept as they are.
     """
 
     out: str
@@ -97,6 +114,8 @@ class ParquetSummary:
     n_bytes: int
     partition_by: tuple[str, ...]
     files: tuple[ExportedFile, ...]
+    stored: StoredCounts | None = None
+    notes: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -184,60 +203,111 @@ def export_parquet(
         )
         with target, writing_errors(request.out):
             counts = ExportCounts(sum(expected.values()))
-            schema, files = _write_files(request, catalog, target, counts, show)
-            _check_files(target, files, schema, expected)
-            document = _manifest(request, catalog, target, schema, files)
+            # With pictures inside it is a dataset to hand on, and its card is to be seen as such.
+            documents = Documents(target, "_" if request.media is None else "")
+            written = _write_files(request, catalog, documents, counts, show)
+            _check_files(target, written, expected if request.media is None else written.expected)
+            document = _manifest(request, catalog, target, written)
             document["started_at"] = started_at.isoformat()
+            document["documents"] = write_parquet_documents(documents, request, written, document)
             document["finished_at"] = datetime.now(UTC).isoformat()
             target.publish(document)
-    n_bytes = sum(file.n_bytes for file in files)
+    files, rows = written.files, written.media
     return ParquetSummary(
-        request.out, counts.n_selected, n_bytes, request.partition_by, tuple(files)
+        request.out,
+        sum(file.n_rows for file in files),
+        sum(file.n_bytes for file in files),
+        request.partition_by,
+        tuple(files),
+        rows.counts if rows else None,
+        dict(+rows.notes) if rows else {},
     )
+
+
+@dataclass(slots=True)
+class Written:
+    """What was written, before it is published.
+
+    Attributes
+    ----------
+    schema : pa.Schema
+    files : list of ExportedFile
+    expected : dict
+        Rows by partition, as they were handed to the writer.
+    licenses : Counter of str or None
+        Items by licence.
+    media : MediaRows or None
+    """
+
+    schema: pa.Schema
+    files: list[ExportedFile] = field(default_factory=list)
+    expected: Counter[PartitionKey] = field(default_factory=Counter)
+    licenses: Counter[str | None] = field(default_factory=Counter)
+    media: MediaRows | None = None
 
 
 def _write_files(
     request: ParquetRequest,
     catalog: Catalog,
-    target: Target,
+    documents: Documents,
     counts: ExportCounts,
     show: Callable[[ExportCounts], object],
-) -> tuple[pa.Schema, list[ExportedFile]]:
+) -> Written:
     with ExitStack() as stack:
-        reader = stack.enter_context(open_items(catalog, request.selection, _BATCH_ROWS))
+        target = documents.target
         scratch = Path(stack.enter_context(target.open_scratch()))
+        rows: MediaRows | pa.RecordBatchReader
+        if request.media is None:
+            rows = stack.enter_context(open_items(catalog, request.selection, _BATCH_ROWS))
+        else:
+            rows = stack.enter_context(
+                open_media_rows(catalog, request.selection, request.media, scratch)
+            )
+        written = Written(rows.schema, media=rows if isinstance(rows, MediaRows) else None)
         writer = PartitionedWriter(
-            target, reader.schema, request.partition_by, request.file_rows, scratch
+            target,
+            rows.schema,
+            request.partition_by,
+            request.file_rows,
+            scratch,
+            is_by_line=request.media is None,
+            group_bytes=request.media.group_bytes if request.media else NO_LIMIT,
         )
         stack.callback(writer.abandon)
-        for batch in reader:
-            for key, rows in split_by_partition(batch, request.partition_by):
-                writer.add(key, rows)
+        has_bytes = request.media is not None and request.media.images is Images.BYTES
+        stack.callback(documents.abandon)
+        row_credits = RowCredits(documents) if has_bytes else None
+        for batch in rows:
+            for key, part in split_by_partition(batch, request.partition_by):
+                written.expected[key] += len(part)
+                writer.add(key, part)
+            for found in pc.value_counts(batch["license"]).to_pylist():
+                written.licenses[found["values"]] += found["counts"]
+            if row_credits is not None:
+                row_credits.add(batch)
             counts.n_exported += len(batch)
             counts.n_bytes = writer.n_bytes
             show(counts)
-        if not counts.n_selected:
+        if not written.expected:
             # A file without rows tells the columns, in no partition.
             writer.add_empty()
-        return reader.schema, writer.finish()
+        written.files = writer.finish()
+        if row_credits is not None:
+            row_credits.close()
+    return written
 
 
-def _check_files(
-    target: Target,
-    files: list[ExportedFile],
-    schema: pa.Schema,
-    expected: dict[PartitionKey, int],
-) -> None:
+def _check_files(target: Target, written: Written, expected: dict[PartitionKey, int]) -> None:
     """Read the end of every file again: rows of each partition as selected, columns as meant."""
     found: dict[PartitionKey, int] = {}
-    for file in files:
+    for file in written.files:
         with target.open_source(file.path) as stream:
             parquet = pq.ParquetFile(stream)
             n_rows, names = parquet.metadata.num_rows, parquet.schema_arrow.names
-        if n_rows != file.n_rows or names != schema.names:
+        if n_rows != file.n_rows or names != written.schema.names:
             raise VerifyError(
-                f"{file.path}: expected {file.n_rows:,} rows of {len(schema.names)} columns, read "
-                f"{n_rows:,} of {len(names)}. Nothing was published; run again."
+                f"{file.path}: expected {file.n_rows:,} rows of {len(written.schema.names)} "
+                f"columns, read {n_rows:,} of {len(names)}. Nothing was published; run again."
             )
         key = tuple(file.partition.values())
         found[key] = found.get(key, 0) + n_rows
@@ -252,8 +322,7 @@ def _manifest(
     request: ParquetRequest,
     catalog: Catalog,
     target: Target,
-    schema: pa.Schema,
-    files: list[ExportedFile],
+    written: Written,
 ) -> dict[str, Any]:
     selection = request.selection
     return {
@@ -264,10 +333,24 @@ def _manifest(
         "catalog": {"fingerprint": catalog.fingerprint(), "ingests": read_provenance(catalog)},
         "selection": {"sql": catalog.describe(selection), "flags": selection.conditions()}
         | _described_ids(catalog.listed(selection)),
-        "n_rows": sum(file.n_rows for file in files),
+        "n_rows": sum(file.n_rows for file in written.files),
         "partition_by": list(request.partition_by),
-        "columns": {column.name: str(column.type) for column in schema},
-        "files": [_described(file) for file in files],
+        "columns": {column.name: str(column.type) for column in written.schema},
+        "files": [_described(file) for file in written.files],
+    } | _described_media(request.media, written.media)
+
+
+def _described_media(source: MediaSource | None, rows: MediaRows | None) -> dict[str, Any]:
+    if source is None or rows is None:
+        return {}
+    return {
+        "images": source.images.value,
+        "rules": {
+            "size": source.rules.size,
+            "redistributable": source.rules.is_redistributable,
+        },
+        "stored": asdict(rows.counts),
+        "notes": dict(+rows.notes),
     }
 
 

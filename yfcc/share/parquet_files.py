@@ -23,11 +23,13 @@ ITEMS: Final = "items"
 _NO_VALUE: Final = "__HIVE_DEFAULT_PARTITION__"
 #: Rows of a row group, DuckDB's own size.
 _GROUP_ROWS: Final = 122_880
+#: More bytes than a row group has.
+NO_LIMIT: Final = 1 << 62
 #: Columns whose values recur; a dictionary of the others is thrown away when it is full.
 _UNIQUE_COLUMNS: Final = frozenset(
     {
         *("line_number", "photo_id", "photo_hash", "date_uploaded", "page_url", "download_url"),
-        *("secret", "secret_original"),
+        *("secret", "secret_original", "media", "n_bytes", "sha256", "changes"),
     }
 )
 
@@ -80,6 +82,7 @@ class _Waiting:
     path: Path
     schema: pa.Schema
     n_rows: int = 0
+    n_bytes: int = 0
     _stream: pa.RecordBatchStreamWriter | None = None
 
     def append(self, rows: pa.RecordBatch) -> None:
@@ -88,6 +91,7 @@ class _Waiting:
             self._stream = pa.ipc.new_stream(str(self.path), self.schema)
         self._stream.write_batch(rows)
         self.n_rows += len(rows)
+        self.n_bytes += rows.nbytes
 
     @contextmanager
     def take(self) -> Iterator[pa.Table]:
@@ -97,7 +101,7 @@ class _Waiting:
         with pa.memory_map(str(self.path)) as mapped, pa.ipc.open_stream(mapped) as stream:
             yield stream.read_all()
         self.path.unlink()
-        self.n_rows, self._stream = 0, None
+        self.n_rows, self.n_bytes, self._stream = 0, 0, None
 
     def close(self) -> None:
         """Let go of the file."""
@@ -133,6 +137,10 @@ class PartitionedWriter:
         Rows of a file, at most.
     scratch : Path
         A directory for rows that wait, at most a row group of every partition.
+    group_bytes : int
+        Of a row group in memory, about at most: pictures fill it with few rows.
+    is_by_line : bool
+        Whether the rows come in the dataset's order.
     """
 
     target: Target
@@ -140,6 +148,8 @@ class PartitionedWriter:
     columns: tuple[str, ...]
     file_rows: int
     scratch: Path
+    group_bytes: int = NO_LIMIT
+    is_by_line: bool = True
     _partitions: dict[PartitionKey, _Partition] = field(default_factory=dict)
     _files: list[ExportedFile] = field(default_factory=list)
 
@@ -157,7 +167,8 @@ class PartitionedWriter:
             n_taken = min(len(rows), n_group - partition.waiting.n_rows)
             partition.waiting.append(rows.slice(0, n_taken))
             rows = rows.slice(n_taken)
-            if partition.waiting.n_rows == n_group:
+            waiting = partition.waiting
+            if waiting.n_rows == n_group or waiting.n_bytes >= self.group_bytes:
                 self._write_group(partition)
             if partition.n_file_rows == self.file_rows:
                 self._close(partition)
@@ -199,15 +210,14 @@ class PartitionedWriter:
         partition.path, partition.sink = self.target.open_sink(
             partition.directory, partition.n_files, "parquet"
         )
+        order = pq.SortingColumn.from_ordering(self.schema, [("line_number", "ascending")])
         partition.parquet = pq.ParquetWriter(
             partition.sink,
             self.schema,
             compression="zstd",
             compression_level=3,
             use_dictionary=_recurring_columns(self.schema),
-            sorting_columns=pq.SortingColumn.from_ordering(
-                self.schema, [("line_number", "ascending")]
-            ),
+            sorting_columns=order if self.is_by_line else None,
         )
         partition.n_files += 1
         return partition.parquet

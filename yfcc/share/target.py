@@ -26,6 +26,13 @@ from yfcc.errors import TargetError, UsageError
 
 #: Engines take no file for data whose name begins with an underscore.
 MANIFEST_NAME: Final = "_manifest.json"
+_DOCUMENTS: Final = (
+    *("README.md", "croissant.json", "SHA256SUMS"),
+    *("ATTRIBUTION.txt", "ATTRIBUTION.csv", "LICENSES.txt"),
+)
+#: Files of an export that are no data, in a bucket too. With an underscore, engines that are
+#: pointed to the whole export pass over them.
+DOCUMENT_NAMES: Final = frozenset((*_DOCUMENTS, *(f"_{name}" for name in _DOCUMENTS)))
 _LOCK_NAME: Final = "_lock"
 _UNFINISHED_NAME: Final = "_unfinished.json"
 _PART_FORM: Final = re.compile(r"(?:[^/]+/)+part-\d{5,}-[0-9a-f]{12}\.\w+")
@@ -49,7 +56,7 @@ class Sink:
     n_bytes: int = 0
     _digest: Any = field(default_factory=hashlib.sha256)
 
-    def write(self, content: bytes) -> int:
+    def write(self, content: bytes | memoryview) -> int:
         """Append; returns the number of bytes."""
         self.stream.write(content)
         self._digest.update(content)
@@ -94,6 +101,9 @@ class Target(Protocol):
     def open_sink(self, directory: str, number: int, extension: str) -> tuple[str, Sink]:
         """A new file of a directory, and its path below the target."""
 
+    def open_document(self, name: str) -> Sink:
+        """A new file that is no data, one of ``DOCUMENT_NAMES``."""
+
     def open_source(self, path: str) -> IO[bytes]:
         """A file that was written."""
 
@@ -101,7 +111,7 @@ class Target(Protocol):
         """A directory for files that are no part of the export; gone with its context."""
 
     def publish(self, manifest: dict[str, Any]) -> None:
-        """Make the export appear. The manifest's ``files`` have a ``path`` each."""
+        """Make the export appear. The manifest's ``files``, and ``documents``, have a ``path``."""
 
 
 def open_target(out: str, export_id: str, *, is_overwriting: bool) -> Target:
@@ -126,9 +136,13 @@ def _listed(manifest: bytes | None) -> set[str] | None:
     """Paths that a manifest lists; None if it is none."""
     try:
         document = orjson.loads(manifest or b"")
-        return {file["path"] for file in document["files"]}
+        return _paths_of(document)
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return None
+
+
+def _paths_of(manifest: dict[str, Any]) -> set[str]:
+    return {file["path"] for file in (*manifest["files"], *manifest.get("documents", ()))}
 
 
 def _exists(out: str) -> UsageError:
@@ -204,7 +218,7 @@ class DirectoryTarget:
                 return
             manifest = self.out / MANIFEST_NAME
             listed = _listed(manifest.read_bytes() if manifest.is_file() else None)
-        allowed = (listed or set()) | {MANIFEST_NAME, _LOCK_NAME}
+        allowed = (listed or set()) | {MANIFEST_NAME, _LOCK_NAME} | DOCUMENT_NAMES
         for name in found:
             if listed is None or name not in allowed:
                 raise _foreign(str(self.out), name)
@@ -231,6 +245,14 @@ class DirectoryTarget:
         """A new file of a directory, and its path below the target."""
         path = f"{directory}/part-{number:05}.{extension}"
         return path, self._open(path)
+
+    def open_document(self, name: str) -> Sink:
+        """A new file that is no data."""
+        return self._open(name)
+
+    def open_file(self, name: str) -> Sink:
+        """A new file of a name of its own."""
+        return self._open(name)
 
     def _open(self, path: str) -> Sink:
         with target_errors(self.out):
@@ -313,7 +335,7 @@ class BucketTarget:
         manifest = self._files.cat_file(f"{self.out}/{MANIFEST_NAME}") if has_manifest else None
         listed = _listed(manifest)
         is_ours = listed is not None or _UNFINISHED_NAME in found
-        for name in sorted(found - {MANIFEST_NAME, _UNFINISHED_NAME}):
+        for name in sorted(found - {MANIFEST_NAME, _UNFINISHED_NAME} - DOCUMENT_NAMES):
             if not is_ours or not _PART_FORM.fullmatch(name):
                 raise _foreign(self.out, name)
         if listed is not None and not self.is_overwriting:
@@ -329,7 +351,11 @@ class BucketTarget:
         return {path.removeprefix(f"{root}/") for path in paths if path != root}
 
     def _remove_unlisted(self, listed: set[str]) -> None:
-        unlisted = [name for name in self._list() - listed if _PART_FORM.fullmatch(name)]
+        unlisted = [
+            name
+            for name in self._list() - listed
+            if _PART_FORM.fullmatch(name) or name in DOCUMENT_NAMES
+        ]
         if unlisted:
             self._files.rm([f"{self.out}/{name}" for name in unlisted])
 
@@ -342,6 +368,11 @@ class BucketTarget:
         path = f"{directory}/part-{number:05}-{self.export_id}.{extension}"
         with _bucket_errors(self.out):
             return path, Sink(self._files.open(f"{self.out}/{path}", "wb"), is_local=False)
+
+    def open_document(self, name: str) -> Sink:
+        """A new file that is no data."""
+        with _bucket_errors(self.out):
+            return Sink(self._files.open(f"{self.out}/{name}", "wb"), is_local=False)
 
     def open_source(self, path: str) -> IO[bytes]:
         """A file that was written."""
@@ -356,7 +387,7 @@ class BucketTarget:
         """Write the manifest, then remove what an earlier export had."""
         with _bucket_errors(self.out):
             self._write(MANIFEST_NAME, manifest)
-            self._remove_unlisted({file["path"] for file in manifest["files"]})
+            self._remove_unlisted(_paths_of(manifest))
             self._files.rm_file(f"{self.out}/{_UNFINISHED_NAME}")
 
 

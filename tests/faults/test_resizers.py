@@ -1,0 +1,89 @@
+"""Pictures made smaller, also those that want to do harm."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+
+import pytest
+from PIL import Image
+
+from yfcc.media.decode import DecodeLimits
+from yfcc.media.resize import Resizers
+
+
+def picture(
+    width: int, height: int, form: str = "JPEG", mode: str = "RGB", **more: object
+) -> bytes:
+    buffer = io.BytesIO()
+    Image.linear_gradient("L").resize((width, height)).convert(mode).save(buffer, form, **more)
+    return buffer.getvalue()
+
+
+def opened(content: bytes | None) -> Image.Image:
+    assert content is not None
+    image = Image.open(io.BytesIO(content))
+    image.load()
+    return image
+
+
+@pytest.mark.parametrize(
+    ("shape", "smaller"), [((500, 375), (85, 64)), ((375, 500), (64, 85)), ((500, 64), None)]
+)
+@pytest.mark.parametrize(("form", "mode"), [("JPEG", "RGB"), ("JPEG", "CMYK"), ("PNG", "P")])
+def test_the_shorter_side_gets_the_size_and_none_grows(
+    shape: tuple[int, int], smaller: tuple[int, int] | None, form: str, mode: str
+) -> None:
+    with Resizers(1) as resizers:
+        done = resizers.resize(picture(*shape, form, mode), 64)
+    assert done.reason == ""
+    assert (done.width, done.height) == (smaller or shape)
+    if smaller is None:
+        assert done.content is None
+    else:
+        image = opened(done.content)
+        assert (image.size, image.format) == (smaller, form)
+
+
+def test_orientation_is_carried_out_and_notices_stay() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter turn
+    exif[0x8298] = "(c) Ann"
+    with Resizers(1) as resizers:
+        done = resizers.resize(picture(500, 375, exif=exif.tobytes()), 64)
+    image = opened(done.content)
+    assert image.size == (done.width, done.height) == (64, 85)
+    assert image.getexif().get(0x0112, 1) == 1
+    assert image.getexif()[0x8298] == "(c) Ann"
+
+
+def test_what_cannot_be_decoded_stays_as_it_is_and_costs_one_picture() -> None:
+    whole = picture(500, 375)
+    with Resizers(1, DecodeLimits(max_pixels=500_000)) as resizers:
+        for broken, reason in (
+            (b"\xff\xd8\xff" + b"\0" * 99, "cannot identify"),
+            (picture(2_000, 1_000), "more pixels than are decoded"),
+            (b"", "cannot identify"),
+        ):
+            done = resizers.resize(broken, 64)
+            assert done.content is None
+            assert reason in done.reason
+        assert resizers.resize(whole, 64).content is not None
+
+
+def test_a_process_that_ends_is_replaced() -> None:
+    with Resizers(1) as resizers:
+        first = resizers.resize(picture(500, 375), 64)
+        (process,) = resizers._running
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        assert resizers.resize(picture(500, 375), 64).reason == "the decoder ended over it"
+        assert resizers.resize(picture(500, 375), 64) == first
+
+
+def test_a_picture_that_takes_too_long_is_given_up() -> None:
+    # Of a PNG all pixels are decoded, for a hundred times as long as it may take.
+    with Resizers(1, DecodeLimits(cpu_s=0.001)) as resizers:
+        done = resizers.resize(picture(4_000, 4_000, "PNG", compress_level=1), 64)
+    assert done.reason == "the decoder ended over it"

@@ -1,0 +1,265 @@
+"""A catalog in Python: items selected, counted, and taken as rows, tables or a relation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self, Unpack
+
+from yfcc.api.flags import Flags, make_selection
+from yfcc.catalog.connection import Limits
+from yfcc.catalog.parquet import open_items
+from yfcc.catalog.query import open_records, prepare_query
+from yfcc.catalog.reader import Catalog
+from yfcc.catalog.relations import Relation, open_relation
+from yfcc.catalog.select import Selection
+from yfcc.share.credit_lists import credits_of_selected
+from yfcc.share.credits import Credit
+
+if TYPE_CHECKING:
+    import polars as pl
+    import pyarrow as pa
+
+#: Rows that are read at a time where they come one by one.
+_ROWS_AT_A_TIME: Final = 1_000
+_BATCH_ROWS: Final = 65_536
+#: The tables of a mirror, which are empty without one.
+_NO_RECORDS: Final[dict[str, list[Path]]] = {"downloads": [], "runs": []}
+
+
+class CatalogItems:
+    """Items of an open catalog: those that a selection picks.
+
+    Iterating gives a dict an item, in the dataset's order, with the columns of ``items``:
+    ``autotags`` and ``exif`` are dicts, ``places`` a list of dicts, times are ``datetime``.
+
+    >>> with yfcc.open_catalog(demo.catalog) as catalog:
+    ...     photos = catalog.select(media="photo", where="len(user_tags) > 0")
+    ...     first = next(iter(photos))
+    >>> first["media_kind"], type(first["autotags"])
+    ('photo', <class 'dict'>)
+
+    Attributes
+    ----------
+    selection : Selection
+    """
+
+    def __init__(self, catalog: Catalog, selection: Selection) -> None:
+        self.selection = selection
+        self._catalog = catalog
+        self._stack = ExitStack()
+
+    def __len__(self) -> int:
+        return self.count()
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for batch in self.batches(batch_rows=_ROWS_AT_A_TIME):
+            yield from batch.to_pylist(maps_as_pydicts="strict")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self._catalog.path)!r}, {self.sql()})"
+
+    def count(self) -> int:
+        """Number of items.
+
+        >>> with yfcc.open_catalog(demo.catalog) as catalog:
+        ...     len(catalog) == len(catalog.select(media="photo")) + len(
+        ...         catalog.select(media="video")
+        ...     )
+        True
+
+        Raises
+        ------
+        UsageError
+            A flag's value is not of its form, or a name is unknown to the catalog: the message
+            has the nearest ones.
+        """
+        return sum(self._catalog.count(self.selection).by_shard().values())
+
+    def count_licenses(self) -> dict[str | None, int]:
+        """Number of items by licence, the most frequent first; None for those without.
+
+        >>> with yfcc.open_catalog(demo.catalog) as catalog:
+        ...     sum(catalog.count_licenses().values()) == len(catalog)
+        True
+        """
+        counts = self._catalog.count(self.selection)
+        return counts.by_license(counts.by_shard().keys())
+
+    def sql(self) -> str:
+        """The selection as one condition over ``items``, as the record of a run has it."""
+        return self._catalog.describe(self.selection)
+
+    def batches(
+        self, columns: Sequence[str] | None = None, batch_rows: int = _BATCH_ROWS
+    ) -> Iterator[pa.RecordBatch]:
+        """Stream the items as Arrow, in the dataset's order; memory is that of a few batches.
+
+        Parameters
+        ----------
+        columns : sequence of str, optional
+            Columns of ``items``; fewer are quicker. By default all.
+        batch_rows : int
+            Rows of a batch, at most.
+
+        Raises
+        ------
+        UsageError
+            No such column, or as :meth:`count`.
+        """
+        n_rows = 0
+        with open_items(self._catalog, self.selection, batch_rows, columns) as reader:
+            for batch in reader:
+                n_rows += batch.num_rows
+                yield batch
+        if not n_rows:
+            self.count()  # says so, if a name is unknown
+
+    def arrow(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """All of it as an Arrow table, in memory.
+
+        >>> with yfcc.open_catalog(demo.catalog) as catalog:
+        ...     catalog.arrow(["photo_id", "date_uploaded"]).column_names
+        ['photo_id', 'date_uploaded']
+        """
+        with open_items(self._catalog, self.selection, _BATCH_ROWS, columns) as reader:
+            table = reader.read_all()
+        if not table.num_rows:
+            self.count()  # says so, if a name is unknown
+        return table
+
+    def polars(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """All of it as a polars table, in memory.
+
+        >>> with yfcc.open_catalog(demo.catalog) as catalog:
+        ...     catalog.select(lines="0-4").polars(["photo_id"]).shape
+        (5, 1)
+        """
+        import polars as pl  # noqa: PLC0415 - 0.3 s that others need not pay
+
+        frame = pl.from_arrow(self.arrow(columns))
+        if not isinstance(frame, pl.DataFrame):
+            raise TypeError(f"expected a table, got {type(frame)}")
+        return frame
+
+    def relation(self, columns: Sequence[str] | None = None) -> Relation:
+        """The items as a relation of DuckDB, which computes when it is asked.
+
+        It can be used until the catalog is closed.
+
+        >>> with yfcc.open_catalog(demo.catalog) as catalog:
+        ...     catalog.relation().aggregate("count(*) AS n").fetchall() == [(len(catalog),)]
+        True
+        """
+        return open_relation(self._catalog, self.selection, columns, self._stack)
+
+    def query(self, sql: str) -> pl.DataFrame:
+        """The answer to one SELECT over the catalog's tables, and ``selected``: these items.
+
+        >>> with yfcc.open_catalog(demo.catalog) as catalog:
+        ...     photos = catalog.select(media="photo")
+        ...     photos.query("SELECT count(*) AS n FROM selected").item() == len(photos)
+        True
+
+        Raises
+        ------
+        UsageError
+            It is no SELECT, or cannot be run.
+        """
+        with open_records(self._catalog, self.selection, _NO_RECORDS) as connection:
+            return prepare_query(connection, sql).table()
+
+    def credits(self) -> Iterator[Credit]:
+        """Title, author, source and licence of each, as ``yfcc credits`` writes them."""
+        return credits_of_selected(self._catalog, self.selection)
+
+
+class OpenCatalog(CatalogItems):
+    """A catalog, open for reading: all its items, until some are selected; a context manager.
+
+    Attributes
+    ----------
+    path : Path
+    """
+
+    def __init__(self, path: Path, limits: Limits) -> None:
+        super().__init__(Catalog(path, limits), Selection())
+        self.path = path
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file; selections and relations of it cannot be used any more."""
+        self._stack.close()
+        self._catalog.close()
+
+    def select(self, **flags: Unpack[Flags]) -> CatalogItems:
+        """The items that flags pick; they are those of the commands, joined with AND.
+
+        >>> with yfcc.open_catalog(demo.catalog) as catalog:
+        ...     len(catalog.select(commercial=True, sample=3, seed=1))
+        3
+        >>> with yfcc.open_catalog(demo.catalog) as catalog:
+        ...     catalog.select(licence="by")
+        Traceback (most recent call last):
+            ...
+        yfcc.errors.UsageError: no selection flag 'licence'. Did you mean license?
+
+        Raises
+        ------
+        UsageError
+            No such flag. What is wrong with a value shows where the items are asked for.
+        """
+        return self.choose(make_selection(flags))
+
+    def choose(self, selection: Selection) -> CatalogItems:
+        """The items that a selection picks."""
+        items = CatalogItems(self._catalog, selection)
+        items._stack = self._stack  # noqa: SLF001 - of its own class
+        return items
+
+    @property
+    def reader(self) -> Catalog:
+        """What reads the file, for the other rooms."""
+        return self._catalog
+
+    def fingerprint(self) -> str:
+        """Digest of the versions of all files that the catalog was built from."""
+        return self._catalog.fingerprint()
+
+
+def open_catalog(
+    path: str | Path, *, memory: str = "800MB", threads: int | None = None
+) -> OpenCatalog:
+    """Open a catalog for reading.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file that ``yfcc metadata`` made.
+    memory : str
+        What DuckDB may take.
+    threads : int, optional
+        By default one a core.
+
+    Raises
+    ------
+    SourceMissing
+        No such file.
+    SourceDamaged
+        It is no catalog.
+    LockedError
+        A writer has it open.
+
+    Examples
+    --------
+    >>> with yfcc.open_catalog(demo.catalog) as catalog:
+    ...     catalog.path.name
+    'catalog.duckdb'
+    """
+    return OpenCatalog(Path(path), Limits(memory, threads))

@@ -1,0 +1,185 @@
+"""A mirror in Python: stored items with their bytes and all that is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, Unpack
+
+from yfcc.api.catalog import OpenCatalog, open_catalog
+from yfcc.api.flags import Flags, make_selection
+from yfcc.catalog.reader import Catalog
+from yfcc.catalog.select import Selection
+from yfcc.errors import UsageError
+from yfcc.mirror.opening import open_any
+from yfcc.mirror.root import AnyMirror
+from yfcc.mirror.status import MirrorStatus, read_status
+from yfcc.share.credit_lists import credits_of_stored
+from yfcc.share.credits import Credit
+from yfcc.share.stored import StoredCounts, StoredItem, iter_stored
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class MirrorItems:
+    """Stored items of an open mirror: those that a selection picks.
+
+    Iterating gives :class:`~yfcc.share.stored.StoredItem`, in the mirror's order: its
+    ``read_media()`` are the bytes, checked against their digest, its ``document`` is the JSON
+    beside them, with ``metadata``, ``autotags``, ``exif``, ``places`` and ``attribution``.
+
+    >>> with yfcc.open_mirror(demo.mirror) as mirror:
+    ...     item = next(iter(mirror))
+    ...     content, document = item.read_media(), item.document
+    >>> len(content) == document["media"]["n_bytes"], document["photo_id"] == item.photo_id
+    (True, True)
+
+    Attributes
+    ----------
+    selection : Selection
+    """
+
+    def __init__(self, mirror: AnyMirror, catalog: Catalog | None, selection: Selection) -> None:
+        self.selection = selection
+        self._mirror = mirror
+        self._catalog = catalog
+
+    def __len__(self) -> int:
+        return self.count()
+
+    def __iter__(self) -> Iterator[StoredItem]:
+        return iter_stored(self._mirror, self._catalog, self.selection)
+
+    def count(self) -> int:
+        """Number of stored items that are picked; reads the ledger of their shards."""
+        items = iter_stored(self._mirror, self._catalog, self.selection, with_documents=False)
+        return sum(1 for _ in items)
+
+    def coverage(self) -> StoredCounts:
+        """How many items are selected, stored, not stored, and removed for good.
+
+        >>> with yfcc.open_mirror(demo.mirror, demo.catalog) as mirror:
+        ...     counts = mirror.select(media="photo").coverage()
+        >>> counts.n_selected == counts.n_given + counts.n_not_stored + counts.n_forgotten
+        True
+        """
+        counts = StoredCounts()
+        for _ in iter_stored(
+            self._mirror, self._catalog, self.selection, counts, with_documents=False
+        ):
+            pass
+        return counts
+
+    def credits(self) -> Iterator[Credit]:
+        """Title, author, source and licence of each, as ``yfcc credits`` writes them.
+
+        >>> with yfcc.open_mirror(demo.mirror) as mirror:
+        ...     all(credit.author and credit.license_url for credit in mirror.credits())
+        True
+        """
+        return credits_of_stored(self)
+
+
+class OpenMirror(MirrorItems):
+    """A mirror, open for reading: all stored items, until some are selected; a context manager."""
+
+    def __init__(self, mirror: AnyMirror, catalog: OpenCatalog | None, *, owns: bool) -> None:
+        super().__init__(mirror, None, Selection())
+        self._chooser = catalog
+        self._owns = owns
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the mirror, and of the catalog if it was opened with it."""
+        self._mirror.close()
+        if self._owns and self._chooser is not None:
+            self._chooser.close()
+
+    def select(self, **flags: Unpack[Flags]) -> MirrorItems:
+        """The stored items that flags pick, which are those of the commands.
+
+        >>> with yfcc.open_mirror(demo.mirror, demo.catalog) as mirror:
+        ...     {item.document["metadata"]["license"] for item in mirror.select(license="by-sa")}
+        {'by-sa'}
+
+        Raises
+        ------
+        UsageError
+            No such flag; or the mirror was opened without a catalog, which says what to select.
+        """
+        return self.choose(make_selection(flags))
+
+    def choose(self, selection: Selection) -> MirrorItems:
+        """The stored items that a selection picks.
+
+        Raises
+        ------
+        UsageError
+            The mirror was opened without a catalog.
+        """
+        if self._chooser is None:
+            raise UsageError(
+                "a selection is made of the catalog: name it, as in "
+                "yfcc.open_mirror('mirror', 'catalog.duckdb')."
+            )
+        return MirrorItems(self._mirror, self._chooser.reader, selection)
+
+    def status(self) -> MirrorStatus:
+        """Items by outcome and bytes stored, from the last lines of the ledger.
+
+        >>> with yfcc.open_mirror(demo.mirror) as mirror:
+        ...     mirror.status().outcomes["stored"] == len(mirror)
+        True
+        """
+        return read_status(self._mirror)
+
+    def downloads(self) -> Iterator[pa.Table]:
+        """The table ``downloads`` as Arrow, in pieces: the latest outcome of each item.
+
+        >>> with yfcc.open_mirror(demo.mirror) as mirror:
+        ...     sum(piece.num_rows for piece in mirror.downloads()) == mirror.status().n_items
+        True
+        """
+        from yfcc.mirror.downloads import iter_download_tables  # noqa: PLC0415 - polars
+
+        return iter_download_tables(self._mirror.root)
+
+
+def open_mirror(path: str | Path, catalog: str | Path | OpenCatalog | None = None) -> OpenMirror:
+    """Open a mirror for reading, also while a download is writing to it.
+
+    Parameters
+    ----------
+    path : str or Path
+        A directory, or ``s3://bucket/prefix``.
+    catalog : str, Path or OpenCatalog, optional
+        To select by; one that is open stays so.
+
+    Raises
+    ------
+    UsageError
+        No mirror is there.
+    TargetError
+        It cannot be read.
+
+    Examples
+    --------
+    >>> with yfcc.open_mirror(demo.mirror) as mirror:
+    ...     sorted({item.extension for item in mirror})
+    ['jpg']
+    """
+    if isinstance(catalog, OpenCatalog):
+        return OpenMirror(open_any(path), catalog, owns=False)
+    with ExitStack() as on_error:
+        mirror = open_any(path)
+        on_error.callback(mirror.close)
+        chooser = None if catalog is None else open_catalog(catalog)
+        on_error.pop_all()
+    return OpenMirror(mirror, chooser, owns=True)
