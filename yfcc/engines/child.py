@@ -80,7 +80,7 @@ def main() -> None:
 
 def _carry_out(order: Order, stop: StopRequest, answers: IO[bytes]) -> int:
     """Mirror what was ordered, and say what came of it; the exit code."""
-    reporter, plan = _Reporter(answers), plan_download(order.counts)
+    reporter, plan = _Reporter(answers), plan_download(order.counts, licenses=order.licenses)
     try:
         summary = download_selection(order.request, reporter.show, stop=stop, plan=plan)
     except YfccError as error:

@@ -78,9 +78,11 @@ def add_summaries(parts: Sequence[RunSummary], signal_number: int | None) -> Run
     """
     outcomes: Counter[str] = Counter()
     errors: Counter[str] = Counter()
+    licenses: Counter[str] = Counter()
     for part in parts:
         outcomes.update(part.outcomes)
         errors.update(part.errors)
+        licenses.update(part.licenses)
     end = next(end for end in _ENDS if any(part.end is end for part in parts))
     code = max(part.exit_code or 0 for part in parts)
     if end is RunEnd.INTERRUPTED and signal_number is not None:
@@ -101,4 +103,5 @@ def add_summaries(parts: Sequence[RunSummary], signal_number: int | None) -> Run
         n_dropped=0,  # their processes have ended
         exit_code=code,
         errors=dict(errors.most_common()),
+        licenses=dict(licenses.most_common()),
     )

@@ -8,7 +8,7 @@ its standard input tells a child that its parent is no more.
 
 from __future__ import annotations
 
-import pickle
+import pickle  # between a process and its own children  # nosec B403
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO, Self
@@ -28,10 +28,13 @@ class Order:
     request : DownloadRequest
     counts : mapping of int to int
         The child's shards, and how many items are selected in each.
+    licenses : mapping of int to mapping of str to int
+        The same by licence.
     """
 
     request: DownloadRequest
     counts: Mapping[int, int]
+    licenses: Mapping[int, Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class Failure:
             return InterruptedRun(self.exit_code - 128, self.message)
         found = getattr(errors, self.kind, YfccError)
         error = found(self.message)
-        assert isinstance(error, YfccError)  # noqa: S101 - the module has no others
+        assert isinstance(error, YfccError)  # noqa: S101 - the module has no others  # nosec B101
         return error
 
 
@@ -83,7 +86,7 @@ def send(stream: IO[bytes], message: Order | Message | int) -> None:
 def receive(stream: IO[bytes]) -> object | None:
     """The next message; None if there will be no more."""
     try:
-        message: object = pickle.load(stream)  # noqa: S301 - see above
+        message: object = pickle.load(stream)  # noqa: S301 - see above  # nosec B301
     except (EOFError, pickle.UnpicklingError):  # the writer was killed
         return None
     return message

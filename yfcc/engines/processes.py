@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import IO, Final
@@ -56,6 +56,7 @@ def download_in_processes(
     n_processes: int,
     report: Callable[[RunProgress], None] = lambda _: None,
     tell_ids: Callable[[IdList], object] = lambda _: None,
+    tell_plan: Callable[[DownloadPlan], object] = lambda _: None,
 ) -> RunSummary:
     """Mirror what is selected, in several processes if there is work for them.
 
@@ -65,7 +66,7 @@ def download_in_processes(
         Workers and connections are those of all processes together.
     n_processes : int
         At most so many.
-    report, tell_ids : callable
+    report, tell_ids, tell_plan : callable
         As for :func:`yfcc.mirror.download.download_selection`.
 
     Returns
@@ -79,19 +80,31 @@ def download_in_processes(
         The first error that stopped a child; the others were told to stop then. What they
         fetched before is recorded.
     """
+    n_most = min(n_processes, request.n_workers)
     with stop_on_signals(StopRequest()) as stop:
-        plan = plan_selection(request, tell_ids)
-        stop.raise_if_asked()
-        shares = share_out(plan.counts, min(n_processes, request.n_workers)) if plan.counts else []
-        if len(shares) <= 1:
-            return download_selection(request, report, stop=stop, plan=plan)
-        crew = _Crew(plan, stop, report)
+        crew = _Crew(stop, report)
         try:
-            for number, share in enumerate(shares):
-                crew.start(Order(_part_of(request, number, len(shares)), share))
-            return crew.wait()
+            # They load what they need while the work is counted.
+            crew.hire(n_most if n_most > 1 else 0)
+            plan = plan_selection(request, tell_ids)
+            tell_plan(plan)
+            stop.raise_if_asked()
+            shares = share_out(plan.counts, n_most) if plan.counts else []
+            if len(shares) > 1:
+                return crew.carry_out(_make_orders(request, plan, shares), plan)
         finally:
             crew.close()
+        return download_selection(request, report, stop=stop, plan=plan)
+
+
+def _make_orders(
+    request: DownloadRequest, plan: DownloadPlan, shares: Sequence[Mapping[int, int]]
+) -> list[Order]:
+    orders = []
+    for number, share in enumerate(shares):
+        licenses = {each: plan.licenses[each] for each in share if each in plan.licenses}
+        orders.append(Order(_part_of(request, number, len(shares)), share, licenses))
+    return orders
 
 
 def _part_of(request: DownloadRequest, number: int, n_parts: int) -> DownloadRequest:
@@ -111,10 +124,7 @@ def _part_of(request: DownloadRequest, number: int, n_parts: int) -> DownloadReq
 class _Crew:
     """The children of one run."""
 
-    def __init__(
-        self, plan: DownloadPlan, stop: StopRequest, report: Callable[[RunProgress], None]
-    ) -> None:
-        self._plan = plan
+    def __init__(self, stop: StopRequest, report: Callable[[RunProgress], None]) -> None:
         self._stop = stop
         self._report = report
         self._children: list[_Child] = []
@@ -122,29 +132,33 @@ class _Crew:
         self._error: YfccError | None = None
         self._deadline_s: float | None = None
 
-    def start(self, order: Order) -> None:
-        """Start a child, and give it its order."""
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "yfcc.engines.child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            process_group=0,
-        )
-        if process.stdin is None or process.stdout is None:
-            raise YfccError("a process was started without its pipes")
-        child = _Child(process, process.stdin, process.stdout)
-        self._children.append(child)
-        with suppress(BrokenPipeError):  # it ended already, and its silence says so
-            send(child.orders, order)
-        threading.Thread(target=self._listen, args=(child,), daemon=True).start()
+    def hire(self, n_children: int) -> None:
+        """Start children, who wait for their orders."""
+        for _ in range(n_children):
+            process = subprocess.Popen(  # our own module  # nosec B603
+                [sys.executable, "-P", "-m", "yfcc.engines.child"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                process_group=0,
+            )
+            if process.stdin is None or process.stdout is None:
+                raise YfccError("a process was started without its pipes")
+            self._children.append(_Child(process, process.stdin, process.stdout))
 
-    def wait(self) -> RunSummary:
-        """What came of all together, once all have ended."""
+    def carry_out(self, orders: Sequence[Order], plan: DownloadPlan) -> RunSummary:
+        """What came of all orders of a plan together, one a child, once all have ended."""
+        spare = self._children[len(orders) :]
+        del self._children[len(orders) :]
+        _dismiss(spare)
+        for child, order in zip(self._children, orders, strict=True):
+            with suppress(BrokenPipeError):  # it ended already, and its silence says so
+                send(child.orders, order)
+            threading.Thread(target=self._listen, args=(child,), daemon=True).start()
         while not all(child.is_done for child in self._children):
             with suppress(queue.Empty):
                 self._take(*self._told.get(timeout=_TICK_S))
             told = [child.progress for child in self._children if child.progress]
-            self._report(add_progress(told, self._plan.n_selected, len(self._plan.counts)))
+            self._report(add_progress(told, plan.n_selected, len(plan.counts)))
             if self._stop.is_asked:
                 self._tell_to_stop(self._stop.signal_number or signal.SIGTERM)
             if self._deadline_s is not None and time.monotonic() > self._deadline_s:
@@ -158,11 +172,8 @@ class _Crew:
 
     def close(self) -> None:
         """Let no child outlive the run."""
-        self._kill()
-        for child in self._children:
-            with suppress(BrokenPipeError):
-                child.orders.close()
-            child.process.wait()
+        _dismiss(self._children)
+        self._children = []
 
     def _listen(self, child: _Child) -> None:
         while True:
@@ -212,3 +223,13 @@ class _Crew:
     def _kill(self) -> None:
         for child in self._children:
             child.process.kill()
+
+
+def _dismiss(children: Sequence[_Child]) -> None:
+    """End children, whatever they do."""
+    for child in children:
+        child.process.kill()
+    for child in children:
+        with suppress(BrokenPipeError):
+            child.orders.close()
+        child.process.wait()

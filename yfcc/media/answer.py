@@ -28,6 +28,10 @@ _INTERIM: Final = range(100, 200)  # RFC 9110, 15.2
 
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\n]*)?\r?\n")
 _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+#: Headers of which every line is a field: nearly all.
+_PLAIN_FIELDS: Final = re.compile(rf"(?:{_NAME.pattern.decode()}[ \t]*:[^\n]*\n)+")
+_PLAIN_FIELD: Final = re.compile(r"([^ \t:]+)[ \t]*:([^\n]*)\n")
+_END_OF_FIELDS: Final = b"\r\n\r\n"
 
 
 class _WatchedIO(io.RawIOBase):
@@ -102,7 +106,7 @@ class Answer(http.client.HTTPResponse):
         if self.length is None and not self.chunked:
             self.will_close = True
 
-    def read(self, amt: int | None = None) -> bytes:
+    def read(self, amt: int | None = None) -> bytes | bytearray:  # type: ignore[override]
         """The next bytes of the body; fewer than asked for at its end, and where it breaks off.
 
         A body of known length is read with as few calls as the system allows: each one lets
@@ -110,17 +114,14 @@ class Answer(http.client.HTTPResponse):
         """
         if self.chunked or not self.length or amt is None or self.fp is None:
             return super().read(amt)
-        n_bytes = min(amt, self.length)
-        begun = self.fp.read1(n_bytes)
-        rest = bytearray(n_bytes - len(begun))
-        n_read, view = 0, memoryview(rest)
-        while begun and n_read < len(rest):
-            n_more = self._wire.receive(view[n_read:], self._flags)
-            if not n_more:
-                break
-            n_read += n_more
-        found = b"".join((begun, view[:n_read])) if n_read else begun
-        self.length -= len(found)
+        found = bytearray(min(amt, self.length))
+        with memoryview(found) as view:
+            n_read = n_more = self.fp.readinto1(view)
+            while n_more and n_read < len(found):
+                n_more = self._wire.receive(view[n_read:], self._flags)
+                n_read += n_more
+        del found[n_read:]
+        self.length -= n_read
         if not (found and self.length):
             self._close_conn()  # type: ignore[attr-defined]
         return found
@@ -145,8 +146,19 @@ def _read_status(stream: io.BufferedIOBase) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def _read_fields(stream: io.BufferedIOBase) -> list[tuple[str, str]]:
+def _read_fields(stream: io.BufferedReader) -> list[tuple[str, str]]:
     """Names and values, in order; obsolete folding is joined (RFC 9112, 5.2)."""
+    begun = stream.peek()
+    end = begun.find(_END_OF_FIELDS)
+    head = begun[: end + 2].decode("latin-1") if end >= 0 else ""
+    if _PLAIN_FIELDS.fullmatch(head) and head.count("\n") <= _MAX_HEADERS:
+        stream.read(len(head) + 2)
+        return _PLAIN_FIELD.findall(head)
+    return _read_line_by_line(stream)
+
+
+def _read_line_by_line(stream: io.BufferedReader) -> list[tuple[str, str]]:
+    """As :func:`_read_fields`, for what has something odd, and says what."""
     fields: list[tuple[str, str]] = []
     while len(fields) <= _MAX_HEADERS:
         line = stream.readline(_MAX_LINE_BYTES + 1)

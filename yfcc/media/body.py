@@ -110,7 +110,7 @@ def receive_body(reply: Reply, sink: Sink, max_bytes: int) -> Body:
         raise BrokenAnswerError(
             ErrorKind.ENCODING, f"Content-Encoding: {coding[:100]}, identity was asked for"
         )
-    pieces = _iter_wire(reply, length, max_bytes)
+    pieces: Iterator[bytes | bytearray] = _iter_wire(reply, length, max_bytes)
     if is_decoded:
         pieces = _iter_decoded(pieces)
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
@@ -129,7 +129,7 @@ def receive_body(reply: Reply, sink: Sink, max_bytes: int) -> Body:
     return Body(n_bytes, sha256.hexdigest(), md5.hexdigest(), length is not None, is_decoded)
 
 
-def _iter_wire(reply: Reply, length: int | None, max_bytes: int) -> Iterator[bytes]:
+def _iter_wire(reply: Reply, length: int | None, max_bytes: int) -> Iterator[bytes | bytearray]:
     n_bytes = 0
     while n_bytes <= max_bytes:
         chunk = reply.read(_CHUNK_BYTES)
@@ -145,12 +145,12 @@ def _iter_wire(reply: Reply, length: int | None, max_bytes: int) -> Iterator[byt
         raise BrokenAnswerError(ErrorKind.CUT, f"{n_bytes} bytes of {length} came")
 
 
-def _iter_decoded(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def _iter_decoded(chunks: Iterable[bytes | bytearray]) -> Iterator[bytes]:
     """Undo gzip or zlib in pieces of bounded size: a kilobyte may hold a gigabyte of zeros."""
     inflate = zlib.decompressobj(_ANY_WRAPPER)
     try:
         for chunk in chunks:
-            waiting = chunk
+            waiting = bytes(chunk)
             while waiting:
                 yield inflate.decompress(waiting, _CHUNK_BYTES)
                 waiting = inflate.unconsumed_tail

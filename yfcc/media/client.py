@@ -8,6 +8,7 @@ and ``ssl`` come in, and are translated.
 from __future__ import annotations
 
 import http.client
+import re
 import ssl
 from collections import deque
 from threading import Event
@@ -31,8 +32,9 @@ from yfcc.media.connection import (
     Connection,
     PlainConnection,
     TlsConnection,
+    ask,
+    is_idle,
     limit_waiting,
-    open_answer,
 )
 from yfcc.media.gate import HostGate
 from yfcc.media.rights import PRODUCT
@@ -68,6 +70,10 @@ _KINDS: Final[tuple[tuple[type[Exception], ErrorKind], ...]] = (
     (http.client.HTTPException, ErrorKind.PROTOCOL),
 )
 
+#: Visible ASCII.
+_TARGET: Final = re.compile(r"/[!-~]*")
+_HEADERS: Final = "Accept-Encoding: identity\r\nAccept: */*\r\n"
+
 #: So much of an answer that nobody wants is read to keep its connection.
 _DISCARD_BYTES: Final = 2**16
 
@@ -86,12 +92,26 @@ def _describe(error: Exception) -> str:
 class _Pool:
     """Idle connections to one origin."""
 
-    def __init__(self, origin: Origin, may_be_private: bool, tls: ssl.SSLContext) -> None:
+    def __init__(self, origin: Origin, may_be_private: bool, tls: ssl.SSLContext | None) -> None:
         self._origin = origin
         self._may_be_private = may_be_private
         self._tls = tls
         self._idle: deque[Connection] = deque()
         self._is_closed = False
+        self._host = str(origin).partition("://")[2].encode("ascii")
+
+    def request(self, target: str, headers: bytes) -> bytes:
+        """The request for a target.
+
+        Raises
+        ------
+        http.client.InvalidURL
+            It has characters that would end the line.
+        """
+        if _TARGET.fullmatch(target) is None:
+            raise http.client.InvalidURL(f"{target[:200]!r} is no target of a request")
+        line = b"GET %b HTTP/1.1\r\nHost: %b\r\n%b\r\n"
+        return line % (target.encode("ascii"), self._host, headers)
 
     def take(self) -> Connection | None:
         """The connection used last, if any is alive."""
@@ -101,7 +121,7 @@ class _Pool:
             except IndexError:  # another thread was faster
                 return None
             # Also not alive: one with bytes on it that nobody asked for.
-            if connection.is_connected:
+            if is_idle(connection):
                 return connection
             connection.close()
         return None
@@ -149,7 +169,7 @@ class Reply:
         self._connection = connection
         self._pool = pool
 
-    def read(self, n_bytes: int) -> bytes:
+    def read(self, n_bytes: int) -> bytes | bytearray:
         """The next bytes of the body, fewer only at its end.
 
         Raises
@@ -204,14 +224,11 @@ class Client:
         self._limits = SpeedLimits(
             settings.read_timeout_s, settings.min_rate_bytes_s, settings.min_rate_window_s
         )
-        self._tls = ssl.create_default_context()
+        self._tls: ssl.SSLContext | None = None
         self._pools: dict[Origin, _Pool] = {}
         self._reached: set[Origin] = set()
-        self._headers = (
-            ("User-Agent", user_agent(settings.contact)),
-            ("Accept-Encoding", "identity"),
-            ("Accept", "*/*"),
-        )
+        headers = f"User-Agent: {user_agent(settings.contact)}\r\n{_HEADERS}"
+        self._headers = headers.encode("ascii")
 
     def get(self, address: Address, deadline_s: float) -> Reply:
         """Ask for an address.
@@ -258,6 +275,8 @@ class Client:
         pool = self._pools.get(origin)
         if pool is None:
             may_be_private = self._allows_private or origin in self._named
+            if origin.scheme == "https" and self._tls is None:
+                self._tls = ssl.create_default_context()  # reads a hundred certificates
             pool = self._pools.setdefault(origin, _Pool(origin, may_be_private, self._tls))
         return pool
 
@@ -268,11 +287,8 @@ class Client:
         try:
             connection.timeout = watch.slice_s
             limit_waiting(connection, watch.slice_s)
-            connection.putrequest("GET", target, skip_accept_encoding=True)
-            for name, value in self._headers:
-                connection.putheader(name, value)
-            connection.endheaders()
-            reply = Reply(open_answer(connection, watch), connection, pool)
+            answer = ask(connection, pool.request(target, self._headers), watch)
+            reply = Reply(answer, connection, pool)
             is_done = True
         except (http.client.RemoteDisconnected, ConnectionError) as error:
             raise _StaleConnectionError(ErrorKind.CUT, _describe(error)) from error

@@ -72,17 +72,35 @@ def limit_waiting(connection: Connection, wait_s: float) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, moment)
 
 
-def open_answer(connection: Connection, watch: Watch) -> Answer:
-    """The answer to the request just sent, its headers read.
+def is_idle(connection: Connection) -> bool:
+    """Whether a connection is alive and has no bytes on it that nobody asked for."""
+    sock = connection.sock
+    if sock is None or isinstance(sock, ssl.SSLSocket):
+        return connection.is_connected
+    try:
+        sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False
 
-    urllib3's own ``getresponse`` would wrap it for decoding, redirects and caching, none of
-    which is wanted here.
+
+def ask(connection: Connection, request: bytes, watch: Watch) -> Answer:
+    """Send a request and read its answer's headers.
+
+    urllib3's and ``http.client``'s own ways take the request in pieces and wrap the answer for
+    decoding, redirects and caching: none of that is wanted here, and it costs as much as all
+    the rest of a request.
     """
-
-    def make(sock: socket.socket, *, method: str | None = None) -> Answer:
-        return Answer(sock, watch=watch, method=method)
-
-    connection.response_class = make  # type: ignore[assignment]
-    answer = http.client.HTTPConnection.getresponse(connection)
-    assert isinstance(answer, Answer)  # noqa: S101 - what ``make`` makes
+    sock = connection.sock
+    if sock is None:
+        raise http.client.NotConnected
+    sock.sendall(request)
+    answer = Answer(sock, watch=watch, method="GET")
+    try:
+        answer.begin()
+    except BaseException:
+        answer.close()
+        raise
     return answer

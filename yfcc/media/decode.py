@@ -276,7 +276,7 @@ class _Decoder:
 
 
 def _open_process(command: list[str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603 - our own module, and numbers
+    return subprocess.Popen(  # noqa: S603 - our own module, and numbers  # nosec B603
         command,
         bufsize=0,
         stdin=subprocess.PIPE,

@@ -14,7 +14,7 @@ from yfcc.media.attempt import (
     PeerRefusedError,
     Retry,
 )
-from yfcc.media.body import NoMedia, TooLarge, md5_named_by, receive_body
+from yfcc.media.body import Body, NoMedia, TooLarge, md5_named_by, receive_body
 from yfcc.media.client import Client, Reply
 from yfcc.media.clock import Clock
 from yfcc.media.decode import DECODABLE, Decoders, Fate
@@ -48,6 +48,7 @@ from yfcc.media.verdict import (
     judge_status,
 )
 from yfcc.model import Item, Outcome
+from yfcc.redact import redact_text, redact_url
 
 _MAX_HOPS: Final = 5
 _REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
@@ -70,17 +71,27 @@ class _Way:
     declared: TdmDeclaration | None = None
     wait_s: float = 0.0
 
-    def end(self, judgement: Judgement, evidence: bytes | None = None) -> Attempt:
-        """The attempt's result, without a body."""
+    def end(
+        self,
+        judgement: Judgement,
+        evidence: bytes | None = None,
+        body: Body | None = None,
+        facts: MediaFacts | None = None,
+    ) -> Attempt:
+        """The attempt's result."""
         return Attempt(
             source=self.candidate.source,
-            url=str(self.address),
+            url=redact_url(str(self.address)),
             outcome=judgement.outcome,
             retry=judgement.retry,
             http_status=self.status,
             error_kind=judgement.kind,
-            error=judgement.error,
+            error=judgement.error and redact_text(judgement.error),
             rights=self.rights,
+            n_bytes=None if body is None else body.n_bytes,
+            sha256=None if body is None else body.sha256,
+            md5=None if body is None else body.md5,
+            facts=facts,
             evidence=evidence,
             was_sent=self.was_sent,
         )
@@ -273,13 +284,8 @@ class Fetcher:
             return way.end(judgement, bytes(view[:_N_EVIDENCE_BYTES]))
         if judgement.outcome is Outcome.STORED and isinstance(found, MediaFacts):
             judgement = self._look_for_repeats(way, body.sha256, found, judgement)
-        return replace(
-            way.end(judgement),
-            n_bytes=body.n_bytes,
-            sha256=body.sha256,
-            md5=body.md5,
-            facts=found if isinstance(found, MediaFacts) else None,
-        )
+        facts = found if isinstance(found, MediaFacts) else None
+        return way.end(judgement, body=body, facts=facts)
 
     def _decode(
         self, view: memoryview, facts: MediaFacts, judgement: Judgement, is_proven: bool

@@ -9,7 +9,7 @@ class Sink(Protocol):
     """The bytes of one item, one attempt after the other."""
 
     def write(self, chunk: bytes | bytearray | memoryview, /) -> None:
-        """Append bytes.
+        """Append bytes; the chunk is the sink's from now on, and must not be changed.
 
         Raises
         ------

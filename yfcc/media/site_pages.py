@@ -121,7 +121,7 @@ class PageReader:
 def _read_content(reply: Reply) -> bytes:
     """The page as far as it is read; one that broke off might lack the rule that matters."""
     length = content_length(reply.headers)
-    content = reply.read(MAX_ROBOTS_BYTES)
+    content = bytes(reply.read(MAX_ROBOTS_BYTES))
     if length is not None and len(content) < min(length, MAX_ROBOTS_BYTES):
         raise BrokenAnswerError(ErrorKind.CUT, f"{len(content)} bytes of {length} came")
     return content

@@ -6,7 +6,7 @@ import io
 import os
 import secrets
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -48,7 +48,7 @@ DOWNLOADS_SCHEMA: Final = pa.schema(
 _PIECE_BYTES: Final = 16 << 20
 _N_AHEAD: Final = 2
 #: Columns with few values; a dictionary of the others costs time and saves nothing.
-_FEW_VALUES: Final = [
+FEW_VALUES: Final = [
     *("outcome", "source", "content_type", "width", "height", "http_status", "attempts"),
     *("first_error", "x_robots_tag", "shard"),
 ]
@@ -88,7 +88,7 @@ def iter_download_tables(root: Path | str, disk: Disk | None = None) -> Iterator
     tables: deque[Future[pa.Table]] = deque()
     # While one piece is written, the next is parsed and the one after it read.
     with open_any(root, disk) as mirror, ThreadPoolExecutor(_N_AHEAD) as executor:
-        for piece in _iter_pieces(mirror):
+        for piece in _iter_pieces(mirror, list_shards(mirror)):
             tables.append(executor.submit(_tabulate, piece))
             if len(tables) > _N_AHEAD:
                 yield tables.popleft().result()
@@ -96,10 +96,15 @@ def iter_download_tables(root: Path | str, disk: Disk | None = None) -> Iterator
             yield tables.popleft().result()
 
 
-def _iter_pieces(mirror: AnyMirror) -> Iterator[list[bytes]]:
+def iter_tables(mirror: AnyMirror, shards: Sequence[int]) -> Iterator[pa.Table]:
+    """The rows of some shards, as :func:`iter_download_tables`, but one piece after the other."""
+    return map(_tabulate, _iter_pieces(mirror, shards))
+
+
+def _iter_pieces(mirror: AnyMirror, shards: Sequence[int]) -> Iterator[list[bytes]]:
     """Sealed lines of some whole shards at a time, at least one line."""
     records: list[bytes] = []
-    for content in iter_shards(mirror, list_shards(mirror)):
+    for content in iter_shards(mirror, shards):
         records += find_committed(content).records
         if sum(map(len, records)) >= _PIECE_BYTES:
             yield records
@@ -173,7 +178,7 @@ def write_downloads_parquet(root: Path | str, target: Path, disk: Disk | None = 
     try:
         with target_errors(f"write {target}"):
             with pq.ParquetWriter(
-                part, DOWNLOADS_SCHEMA, compression="zstd", use_dictionary=_FEW_VALUES
+                part, DOWNLOADS_SCHEMA, compression="zstd", use_dictionary=FEW_VALUES
             ) as writer:
                 for table in iter_download_tables(root, disk):
                     writer.write_table(table)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from yfcc.errors import SourceChanged
-from yfcc.mirror.plan import DownloadPlan, ItemSource
+from yfcc.mirror.plan import DownloadPlan, ItemSource, plan_download
 from yfcc.mirror.shard_ledger import ShardLedger
 from yfcc.mirror.tombstones import LiveTombstones
 from yfcc.mirror.totals import RunTotals
@@ -28,8 +28,27 @@ class _OpenShard:
     n_missing: int
 
 
+@dataclass(frozen=True, slots=True)
+class Ledgers:
+    """How the feeder comes to know what is recorded.
+
+    Attributes
+    ----------
+    open : callable
+        A shard's ledger.
+    count : callable
+        How many items of each shard have which latest outcome: a hint, nothing is built on it.
+    """
+
+    open: Callable[[int], ShardLedger]
+    count: Callable[[], Mapping[int, Mapping[str, int]]]
+
+
 class Feeder:
     """The items of a selection that still need work, shard by shard.
+
+    Shards that seem to be done come last, and of those that are only the ids are read: a run
+    that finds everything done looks at no item.
 
     Memory: the ledgers of the shards that are open, one at a time if the source keeps to the
     order of shards.
@@ -40,8 +59,8 @@ class Feeder:
         Says how many items of which shard will come.
     source : ItemSource
         Brings them.
-    open_ledger : callable
-        Opens a shard's ledger.
+    ledgers : Ledgers
+        Of the plan's shards.
     totals : RunTotals
         Counts the items that need no work.
     tombstones : LiveTombstones
@@ -54,7 +73,7 @@ class Feeder:
         self,
         plan: DownloadPlan,
         source: ItemSource,
-        open_ledger: Callable[[int], ShardLedger],
+        ledgers: Ledgers,
         totals: RunTotals,
         tombstones: LiveTombstones,
         *,
@@ -62,7 +81,7 @@ class Feeder:
     ) -> None:
         self._plan = plan
         self._source = source
-        self._open_ledger = open_ledger
+        self._ledgers = ledgers
         self._totals = totals
         self._tombstones = tombstones
         self._force = force
@@ -77,7 +96,60 @@ class Feeder:
         TargetError
             A ledger cannot be read.
         """
-        for wave in self._plan.waves:
+        likely = self._find_likely_done()
+        if not likely:
+            yield from self._iter_needy(self._plan)
+            return
+        counts = self._plan.counts
+        first = plan_download(counts, self._plan.shards - likely)
+        self._source.follow(first)
+        yield from self._iter_needy(first)
+        rest = plan_download(counts, likely - self._count_done(likely))
+        self._source.follow(rest)
+        yield from self._iter_needy(rest)
+
+    def _find_likely_done(self) -> frozenset[int]:
+        """Shards with as many final outcomes as there are items selected, or more."""
+        if self._force:
+            return frozenset()
+        n_final = {
+            shard: sum(counts.values()) - counts.get(Outcome.FAILED.value, 0)
+            for shard, counts in self._ledgers.count().items()
+        }
+        counts = self._plan.counts
+        return frozenset(shard for shard in counts if n_final.get(shard, 0) >= counts[shard])
+
+    def _count_done(self, shards: frozenset[int]) -> frozenset[int]:
+        """Count the items of those shards that need no work at all; which shards these are."""
+        done: set[int] = set()
+        # Waves of a plan are what a scan of the catalog may bring at a time.
+        for wave in plan_download(self._plan.counts, shards).waves:
+            self._tombstones.refresh()
+            for shard, ids in self._source.iter_ids(wave, self._tombstones.removed):
+                if len(ids) != self._plan.counts[shard]:
+                    continue  # some were removed for good, or the catalog changed
+                known = self._known_outcomes(ids, self._ledgers.open(shard))
+                if known is not None:
+                    by_shard = {shard: len(ids)}
+                    self._totals.add(known, by_shard=by_shard, are_known=True)
+                    done.add(shard)
+        return frozenset(done)
+
+    def _known_outcomes(self, ids: list[int], ledger: ShardLedger) -> Counter[Outcome] | None:
+        """What items count as in this run without any work; None if one of them needs some."""
+        found = Counter(map(ledger.outcome_of, ids))
+        if found[None] or found[Outcome.FAILED]:
+            return None
+        removed = self._tombstones.removed.ids.keys() & set(ids)
+        if any(ledger.outcome_of(each) is not Outcome.FORGOTTEN for each in removed):
+            return None
+        known = Counter({outcome: n for outcome, n in found.items() if outcome is not None})
+        known[Outcome.ALREADY_STORED] = known.pop(Outcome.STORED, 0)
+        return +known
+
+    def _iter_needy(self, plan: DownloadPlan) -> Iterator[Task]:
+        """Items of a plan that need work; the others are counted."""
+        for wave in plan.waves:
             waiting = set(wave)
             opened: dict[int, _OpenShard] = {}
             for batch in self._source.iter_items(wave):
@@ -105,7 +177,7 @@ class Feeder:
         number = item.shard
         if number in waiting:
             waiting.remove(number)
-            opened[number] = _OpenShard(self._open_ledger(number), self._plan.counts[number])
+            opened[number] = _OpenShard(self._ledgers.open(number), self._plan.counts[number])
         shard = opened.get(number)
         if shard is None:
             raise _changed({number: -1})

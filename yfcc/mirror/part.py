@@ -60,12 +60,12 @@ class Part:
         self._open_spill = open_spill
         self._drop_spill = drop_spill
         self._limit = memory_bytes
-        self._buffer = bytearray()
+        self._buffer: bytes | bytearray = b""
         self.spill: SpillFile | None = None
         self.n_bytes = 0
 
     def write(self, chunk: bytes | bytearray | memoryview) -> None:
-        """Append bytes.
+        """Append bytes; the chunk is the sink's from now on.
 
         Raises
         ------
@@ -79,7 +79,7 @@ class Part:
                 return
             self.spill = self._open_spill()
             self._to_disk(self.spill, self._buffer)
-            self._buffer = bytearray()
+            self._buffer = b""
         self._to_disk(self.spill, chunk)
         self.n_bytes += len(chunk)
 
@@ -90,7 +90,7 @@ class Part:
     def discard(self) -> None:
         """Give memory and disk back; harmless when that is done already."""
         # A new buffer, not an emptied one: somebody may still hold a view of the old.
-        self._buffer = bytearray()
+        self._buffer = b""
         self.n_bytes = 0
         if self.spill is not None:
             spill, self.spill = self.spill, None
@@ -109,6 +109,11 @@ class Part:
             return memoryview(mmap.mmap(self.spill.fd, self.n_bytes, prot=mmap.PROT_READ))
 
     def _append(self, chunk: bytes | bytearray | memoryview) -> None:
+        if not self._buffer and not isinstance(chunk, memoryview):
+            self._buffer = chunk  # mostly the only one
+            return
+        if isinstance(self._buffer, bytes):
+            self._buffer = bytearray(self._buffer)
         try:
             self._buffer += chunk
         except BufferError:  # a view is alive, and keeps what it has seen

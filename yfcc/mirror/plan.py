@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final, Protocol
 
+from yfcc.catalog.tombstones import TombstoneSet
 from yfcc.mirror.shards import format_shards
 from yfcc.model import Item
 
@@ -18,23 +21,38 @@ ITEMS_OF_FIRST_WAVE: Final = 200_000
 
 
 class ItemSource(Protocol):
-    """Where the selected items come from: a selection over a catalog."""
+    """Where the selected items come from: a selection over a catalog.
+
+    Called from one thread, which is not the caller's of the run. Where it raises
+    ``CancelledError`` the run is to stop; it ends without complaint.
+    """
 
     def count_by_shard(self) -> Mapping[int, int]:
         """Number of selected items of each shard that has any."""
+
+    def follow(self, plan: DownloadPlan) -> None:
+        """From now on the waves of another plan are asked for, beginning with the first."""
+
+    def iter_ids(
+        self, shards: Collection[int], removed: TombstoneSet
+    ) -> Iterator[tuple[int, list[int]]]:
+        """Shards, and the ids of their selected items.
+
+        Much quicker than the items; for shards of which all may be known.
+
+        Parameters
+        ----------
+        shards : collection of int
+        removed : TombstoneSet
+            Items whose user or hash it names are left out.
+        """
 
     def iter_items(self, shards: Sequence[int]) -> Iterator[list[Item]]:
         """Selected items of some shards, in batches.
 
         Best ordered by shard and within it by the first six digits of the id: then few shards
         are open at a time, and a directory's files are made durable together. Any order works.
-        Called once for each wave, in the plan's order, from one thread, which is not the
-        caller's of the run.
-
-        Raises
-        ------
-        CancelledError
-            The run is to stop; it ends without complaint.
+        Called once for each wave, in the plan's order.
         """
 
 
@@ -48,10 +66,13 @@ class DownloadPlan:
         Selected items by shard, shards without any left out.
     waves : tuple of tuple of int
         The shards, ascending, in portions.
+    licenses : mapping of int to mapping of str to int
+        Selected items of each shard by licence; ``unknown`` for those without one.
     """
 
     counts: Mapping[int, int]
     waves: tuple[tuple[int, ...], ...]
+    licenses: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
 
     @property
     def n_selected(self) -> int:
@@ -63,6 +84,13 @@ class DownloadPlan:
         """Shards with selected items."""
         return frozenset(self.counts)
 
+    def count_licenses(self) -> dict[str, int]:
+        """Selected items by licence, the most frequent first."""
+        found: Counter[str] = Counter()
+        for shard in self.counts:
+            found.update(self.licenses.get(shard, {}))
+        return dict(found.most_common())
+
     def describe_shards(self) -> str:
         """The shards as a list of ranges."""
         return format_shards(self.counts)
@@ -72,6 +100,7 @@ def plan_download(
     counts: Mapping[int, int],
     shards: frozenset[int] | None = None,
     items_a_wave: int = ITEMS_A_WAVE,
+    licenses: Mapping[int, Mapping[str, int]] = MappingProxyType({}),
 ) -> DownloadPlan:
     """Plan a run over the shards that have selected items.
 
@@ -84,6 +113,8 @@ def plan_download(
     items_a_wave : int
         A wave has at most as many selected items, or one shard; the first at most
         ``ITEMS_OF_FIRST_WAVE``.
+    licenses : mapping of int to mapping of str to int
+        Selected items of each shard by licence, for the record.
     """
     chosen = {
         shard: counts[shard]
@@ -102,4 +133,5 @@ def plan_download(
         n_items += n_selected
     if wave:
         waves.append(tuple(wave))
-    return DownloadPlan(chosen, tuple(waves))
+    known = {shard: licenses[shard] for shard in chosen if shard in licenses}
+    return DownloadPlan(chosen, tuple(waves), known)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
@@ -18,8 +18,10 @@ from yfcc.mirror.belt import Belt
 from yfcc.mirror.claim import AnyClaim, claim_shards
 from yfcc.mirror.clock import Clock, SystemClock, format_utc
 from yfcc.mirror.committer import Committer, GroupLimits
-from yfcc.mirror.feed import Feeder, Task
+from yfcc.mirror.feed import Feeder, Ledgers, Task
+from yfcc.mirror.garbage import seldom_collected
 from yfcc.mirror.hiring import Hiring, WorkClock
+from yfcc.mirror.ledger import read_last_seals
 from yfcc.mirror.open_files import ensure_open_files
 from yfcc.mirror.opening import open_ledger, open_store
 from yfcc.mirror.plan import DownloadPlan, ItemSource
@@ -152,7 +154,10 @@ def run_download(
         from yfcc.mirror.forget import finish_removals  # noqa: PLC0415 - seldom, and not small
 
         finish_removals(job.mirror, options.clock, lambda: stopping.is_asked)
-    with claim_shards(job.mirror, job.plan.shards, run_id, format_utc(now)) as claim:
+    with (
+        claim_shards(job.mirror, job.plan.shards, run_id, format_utc(now)) as claim,
+        seldom_collected(),
+    ):
         run = _Run(job, options, stopping, claim, format_utc(now))
         return run.carry_out(report or _ignore)
 
@@ -245,7 +250,7 @@ class _Run:
         feeder = Feeder(
             self._job.plan,
             self._job.source,
-            self._open_ledger,
+            Ledgers(self._open_ledger, self._count_recorded),
             self._totals,
             self._bench.tombstones,
             force=self._options.force,
@@ -255,6 +260,10 @@ class _Run:
                 if not self._belt.put(task):
                     return
             self._belt.finish()
+
+    def _count_recorded(self) -> dict[int, Mapping[str, int]]:
+        seals = read_last_seals(self._job.mirror, self._job.plan.shards)
+        return {shard: seal.counts for shard, seal in seals.items()}
 
     def _open_ledger(self, shard: int) -> ShardLedger:
         return open_ledger(self._job.mirror, shard, self._claim.check)
@@ -352,6 +361,7 @@ class _Run:
             exit_code=None if end is RunEnd.RUNNING else code,
             error=None if self._error is None else str(self._error),
             errors=self._totals.count_errors(),
+            licenses=self._job.plan.count_licenses(),
         )
 
     def _progress(self) -> RunProgress:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from typing import Final
 
-from yfcc.catalog.reader import Catalog, SpooledItems
+from yfcc.catalog.reader import Catalog
 from yfcc.catalog.select import Selection
+from yfcc.catalog.selected_ids import iter_ids
+from yfcc.catalog.spooled_items import SpooledItems
+from yfcc.catalog.tombstones import TombstoneSet
 from yfcc.mirror.plan import DownloadPlan
 from yfcc.model import Item
 
@@ -59,6 +62,26 @@ class SelectedItems:
     def count_by_shard(self) -> Mapping[int, int]:
         """Number of selected items of each shard that has any."""
         return self._plan.counts
+
+    def follow(self, plan: DownloadPlan) -> None:
+        """From now on the waves of another plan are asked for; the last one was read to its end."""
+        self._plan = plan
+        self._to_read = self._iter_scans()
+
+    def iter_ids(
+        self, shards: Collection[int], removed: TombstoneSet
+    ) -> Iterator[tuple[int, list[int]]]:
+        """Shards, and the ids of their selected items.
+
+        Raises
+        ------
+        CancelledError
+            The run is to stop.
+        """
+        for shard, ids in iter_ids(self._catalog, self._selection, shards, removed):
+            if self._stop_event.is_set():
+                raise CancelledError
+            yield shard, ids
 
     def iter_items(self, shards: Sequence[int]) -> Iterator[list[Item]]:
         """Items of the plan's next wave, by shard and directory within each portion.
