@@ -25,7 +25,7 @@ help:
 	@echo "make download CATALOG=… MIRROR=…   mirror the selected media; run it again to resume"
 	@echo "make query Q=\"select …\"            SQL over catalog and mirror; or FILE=sql/queries/….sql"
 	@echo "make status | verify               counts that add up | re-check every stored byte"
-	@echo "make test | check | bench          tests | ruff, mypy, import rules | against peers"
+	@echo "make test | check | bench          tests | ruff, mypy, import rules, bandit | against peers"
 	@echo "make test-s3                       the tests of buckets, against a real S3 server"
 
 # pip of Python 3.11's day needs minutes for the S3 stack: upgrade it first.
@@ -63,18 +63,19 @@ verify: $(VENV)/installed
 	@$(YFCC) verify --mirror '$(MIRROR)' $(ARGS)
 
 test: $(VENV)/installed-dev
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup $(ARGS)
 
 # Ceph's radosgw, from Debian's packages: fails where it is not installed, and says how to.
 test-s3: export YFCC_TEST_S3 := radosgw
 test-s3: $(VENV)/installed-dev
-	@$(BIN)/python -m pytest tests/contract -k radosgw -rs -n auto --maxprocesses 2 $(ARGS)
+	@$(BIN)/python -m pytest tests/contract -k radosgw -rs -n auto --maxprocesses 2 --dist loadgroup $(ARGS)
 
 check: $(VENV)/installed-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/bandit --quiet --configfile pyproject.toml --recursive yfcc
 
 bench: $(VENV)/installed-dev
 	@$(BIN)/python scripts/bench.py $(BENCH) $(ARGS)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
+from yfcc.plain_text import safe_text
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -54,6 +56,21 @@ class _Pace:
             return None
         left_bytes = max(self.n_bytes - self.n_bytes_done, 0)
         return self._elapsed_s * left_bytes / (self.n_bytes_done - self._first[1])
+
+
+_notes_are_wanted = True
+
+
+def silence_notes() -> None:
+    """Say nothing more through :func:`note`: the user wants it quiet."""
+    global _notes_are_wanted  # noqa: PLW0603 - of the process, as standard error is
+    _notes_are_wanted = False
+
+
+def note(text: str) -> None:
+    """A line on standard error about a step that takes its time, from whatever is at work."""
+    if _notes_are_wanted:
+        print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
 class FileProgress(Protocol):
@@ -124,7 +141,7 @@ class PlainProgress:
 
     def say(self, text: str) -> None:
         """A line."""
-        self.write(text)
+        self.write(safe_text(text))
 
     def __enter__(self) -> Self:
         return self
@@ -188,7 +205,7 @@ class TerminalProgress:
 
     def say(self, text: str) -> None:
         """A line above the bars; the text is printed as it is, never read as markup."""
-        self._progress.console.print(text, markup=False, highlight=False)
+        self._progress.console.print(safe_text(text), markup=False, highlight=False)
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -213,7 +230,7 @@ def _open_bars(clock: Callable[[], float]) -> Progress:
     )
 
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TextColumn("{task.fields[rows]}"),

@@ -13,7 +13,7 @@ CREATE TABLE ingests (
     n_lines      BIGINT NOT NULL,        -- = n_joined + n_orphans + n_rejected
     n_joined     BIGINT NOT NULL,        -- items, for the dataset
     n_orphans    BIGINT NOT NULL,
-    n_rejected   BIGINT NOT NULL,
+    n_rejected   BIGINT NOT NULL,        -- and rows of removed items, with reason 'forgotten'
     n_hash_mismatches BIGINT NOT NULL,   -- hashes that are not the hash of their download URL
     row_limit    BIGINT,                 -- --limit, if one was given
     n_shards     INTEGER NOT NULL,

@@ -6,7 +6,7 @@ CREATE TABLE items (
     line_number     BIGINT NOT NULL,     -- from 0, as the dataset counts
     photo_id        BIGINT NOT NULL,     -- of photos and videos
     photo_hash      VARCHAR,             -- key of the persistent copy; computed where a source lacks it
-    user_nsid       VARCHAR,
+    user_nsid       VARCHAR,             -- of the author
     user_nickname   VARCHAR,             -- decoded
     date_taken      TIMESTAMP,           -- the camera's local time; NULL where it is unknown
     date_uploaded   TIMESTAMP,           -- UTC
@@ -18,17 +18,17 @@ CREATE TABLE items (
     user_tags       VARCHAR[],           -- each decoded
     machine_tags    VARCHAR[],           -- each decoded
     longitude       DOUBLE,              -- degrees, WGS 84; with latitude and accuracy or not at all
-    latitude        DOUBLE,
+    latitude        DOUBLE,              -- degrees
     accuracy        SMALLINT,            -- 1 (world) to 16 (street)
-    page_url        VARCHAR,
-    download_url    VARCHAR USING COMPRESSION zstd,
-    license_name    VARCHAR,
-    license_url     VARCHAR,
+    page_url        VARCHAR,             -- of the item at Flickr
+    download_url    VARCHAR USING COMPRESSION zstd, -- of a photo of 500 pixels, or of a video
+    license_name    VARCHAR,             -- as the dataset writes it
+    license_url     VARCHAR,             -- the deed, at Creative Commons
     license         VARCHAR,             -- 'by', 'by-sa', 'by-nd', 'by-nc', 'by-nc-sa', 'by-nc-nd'
-    server_id       INTEGER,
-    farm_id         INTEGER,
-    secret          VARCHAR,
-    secret_original VARCHAR,
+    server_id       INTEGER,             -- part of the address at Flickr
+    farm_id         INTEGER,             -- part of the address at Flickr
+    secret          VARCHAR,             -- part of the address of the download
+    secret_original VARCHAR,             -- part of the address of the original
     extension       VARCHAR,             -- of the original; says nothing about videos
     media_kind      VARCHAR NOT NULL,    -- 'photo' or 'video'
     autotags        MAP(VARCHAR, FLOAT), -- concept to score, 0.5 to 1

@@ -22,5 +22,6 @@ CREATE TABLE runs (
     ignore_opt_out BOOLEAN NOT NULL,
     command        VARCHAR NOT NULL,
     error          VARCHAR,                  -- what stopped it
-    errors         MAP(VARCHAR, BIGINT) NOT NULL -- items by kind of their first error
+    errors         MAP(VARCHAR, BIGINT) NOT NULL, -- items by kind of their first error
+    licenses       MAP(VARCHAR, BIGINT) NOT NULL -- selected items by licence
 );

@@ -56,14 +56,21 @@ def read_records(root: Path) -> dict[int, dict]:
         waiting: list[bytes] = []
         for line in path.read_bytes().splitlines(keepends=True):
             if line.startswith(b'{"commit":') and line.endswith(b"\n"):
-                seal = json.loads(line)["commit"]
-                if seal["n"] == len(waiting) and seal["crc32"] == zlib.crc32(b"".join(waiting)):
+                if _is_seal_of(line, waiting):
                     records = [_filled(json.loads(each)) for each in waiting]
                     latest.update({record["photo_id"]: record for record in records})
                 waiting = []
             else:
                 waiting.append(line)
     return latest
+
+
+def _is_seal_of(line: bytes, waiting: list[bytes]) -> bool:
+    try:
+        seal = json.loads(line)["commit"]
+        return (seal["n"], seal["crc32"]) == (len(waiting), zlib.crc32(b"".join(waiting)))
+    except (ValueError, KeyError, TypeError):
+        return False  # a flipped bit
 
 
 def _filled(line: dict) -> dict:

@@ -6,6 +6,7 @@ import errno
 import os
 import signal
 import threading
+from collections import Counter
 from pathlib import Path
 
 from yfcc.mirror.disk import Disk
@@ -98,6 +99,18 @@ class FailingDisk(Disk):
         return super().measure_space(fd)
 
 
+class CountingDisk(FailingDisk):
+    """A disk that never fails, and counts the calls of every kind."""
+
+    def __init__(self) -> None:
+        super().__init__("", 1)
+        self.counts: Counter[str] = Counter()
+
+    def _count(self, operation: str) -> None:
+        with self._lock:
+            self.counts[operation] += 1
+
+
 class SmallDisk(Disk):
     """A disk with room for so many bytes: a write that does not fit arrives in part."""
 
@@ -144,6 +157,10 @@ class RecordingDisk(Disk):
         self.calls.append(("fdatasync", self._path(fd)))
         super().fdatasync(fd)
 
+    def truncate(self, fd, n_bytes):
+        self.calls.append(("truncate", self._path(fd)))
+        super().truncate(fd, n_bytes)
+
     def close(self, fd):
         self.calls.append(("close", self._path(fd)))
         super().close(fd)
@@ -175,3 +192,68 @@ class KillingDisk(FailingDisk):
         except OSError:
             os.kill(os.getpid(), signal.SIGKILL)
             raise
+
+
+class DyingDisk(Disk):
+    """A disk that is gone from its n-th change on: what a kill at that moment leaves behind.
+
+    Nothing after it arrives, whatever is done to tidy up, and only half of a write.
+    """
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        self.n_changes = 0
+        self._lock = threading.Lock()
+
+    def _change(self) -> None:
+        with self._lock:
+            self.n_changes += 1
+            is_gone = self.n_changes >= self.n
+        if is_gone:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def open(self, name, flags, mode=0o600, *, dir_fd):
+        if flags & os.O_CREAT:
+            self._change()
+        return super().open(name, flags, mode, dir_fd=dir_fd)
+
+    def mkdir(self, name, *, dir_fd):
+        self._change()
+        super().mkdir(name, dir_fd=dir_fd)
+
+    def write(self, fd, content):
+        try:
+            self._change()
+        except OSError:
+            if self.n_changes == self.n:
+                super().write(fd, memoryview(content)[: len(content) // 2])
+            raise
+        return super().write(fd, content)
+
+    def fsync(self, fd):
+        self._change()
+        super().fsync(fd)
+
+    def fdatasync(self, fd):
+        self._change()
+        super().fdatasync(fd)
+
+    def truncate(self, fd, n_bytes):
+        self._change()
+        super().truncate(fd, n_bytes)
+
+    def rename(self, name, new_name, *, from_fd, to_fd):
+        self._change()
+        super().rename(name, new_name, from_fd=from_fd, to_fd=to_fd)
+
+    def link(self, name, new_name, *, dir_fd):
+        self._change()
+        super().link(name, new_name, dir_fd=dir_fd)
+
+    def unlink(self, name, *, dir_fd):
+        self._change()
+        super().unlink(name, dir_fd=dir_fd)
+
+    def rmdir(self, name, *, dir_fd):
+        self._change()
+        super().rmdir(name, dir_fd=dir_fd)

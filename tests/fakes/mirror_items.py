@@ -6,13 +6,15 @@ import hashlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import orjson
 
+from yfcc.catalog.tombstones import TombstoneSet
 from yfcc.mirror.acquire import Sink
+from yfcc.mirror.plan import DownloadPlan
 from yfcc.mirror.totals import Fingerprint
 from yfcc.model import Item, MediaKind, Outcome, shard_of
 
@@ -53,6 +55,19 @@ class ListSource:
 
     def count_by_shard(self) -> Mapping[int, int]:
         return Counter(item.shard for item in self.items)
+
+    def follow(self, _plan: DownloadPlan) -> None:
+        """Whatever the plan, a list has its items at hand."""
+
+    def iter_ids(
+        self, shards: Collection[int], removed: TombstoneSet
+    ) -> Iterator[tuple[int, list[int]]]:
+        by_shard: dict[int, list[int]] = {}
+        otherwise_named = replace(removed, ids={})
+        for item in self.items:
+            if item.shard in shards and otherwise_named.reason_of(item) is None:
+                by_shard.setdefault(item.shard, []).append(item.photo_id)
+        yield from by_shard.items()
 
     def iter_items(self, shards: Sequence[int]) -> Iterator[list[Item]]:
         self.asked.append(tuple(shards))

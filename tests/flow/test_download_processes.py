@@ -16,6 +16,7 @@ import pytest
 
 from tests.conftest import RunYfcc, SampleAt
 from tests.fakes.answering_server import AnsweringServer, Reply
+from tests.fakes.fault_counts import count_cases
 from yfcc.catalog.build import BuildSettings, build_catalog
 from yfcc.catalog.tombstones import Kind, Reason, Tombstone
 from yfcc.demo.serve import EmbeddedServers
@@ -181,6 +182,7 @@ def test_kill_9_of_the_parent_leaves_no_child_and_the_next_run_goes_on(
     assert done["already_stored"] >= 5
     assert done["not_yet_tried"] == 0
     assert run_yfcc("verify", "--mirror", "mirror").returncode == 0
+    count_cases(1)
 
 
 def test_a_killed_child_is_an_error_and_stops_the_other(

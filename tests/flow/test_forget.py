@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.fault_counts import count_cases
 from tests.fakes.forgetting import (
     CANARY,
     FIRST,
@@ -438,6 +439,7 @@ def test_a_kill_in_any_disk_operation_is_made_good_by_whoever_comes_next(tmp_pat
         assert summary.outcomes["forgotten"] == 1
         assert not list(root.glob("tmp/*"))
     assert n_pending > 10
+    count_cases(len(places))
 
 
 def finish(root: Path, who: int) -> None:
@@ -450,3 +452,29 @@ def finish(root: Path, who: int) -> None:
     else:
         with open_mirror(root) as mirror:
             assert verify_mirror(mirror).damages == []
+
+
+@pytest.mark.parametrize("kind", [Kind.USER, Kind.HASH])
+@pytest.mark.parametrize("how", ["cut", "gone"])
+def test_an_item_that_cannot_be_told_by_its_damaged_json_is_said_to_be_left(
+    tmp_path: Path, kind: Kind, how: str
+) -> None:
+    fill(tmp_path)
+    document = media_file(tmp_path, FIRST, "json")
+    if how == "cut":
+        document.write_bytes(document.read_bytes()[:200])
+    else:
+        document.unlink()
+    photo_hash = next(item.photo_hash for item in owned_items() if item.photo_id == FIRST)
+    value = OWNER if kind is Kind.USER else photo_hash
+    summary = remove(tmp_path, value, kind=kind)
+    (left,) = summary.left
+    assert left.startswith(f"item {FIRST} may be meant too, but its JSON is damaged or missing")
+    with pytest.raises(VerifyError, match="not all is gone"):
+        summary.raise_if_left()
+    with open_mirror(tmp_path) as mirror:
+        assert repair_mirror(mirror).n_repaired == 1
+    assert remove(tmp_path, value, kind=kind).left == []
+    download(tmp_path, owned_items(), again := FakeAcquire())
+    assert FIRST not in again.asked
+    assert traces(tmp_path, FIRST) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -10,10 +11,16 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.conftest import SampleAt
+from tests.conftest import RunYfcc, SampleAt
+from tests.fakes.fault_counts import count_cases
 from tests.fakes.forgetting import DATE, fill, has_tombstone, tombstone
 from yfcc.catalog.build import BuildSettings, build_catalog
-from yfcc.catalog.forget import FORGOTTEN_REASON, add_tombstones, remove_rows
+from yfcc.catalog.forget import (
+    FORGOTTEN_REASON,
+    add_tombstones,
+    read_tombstones,
+    remove_rows,
+)
 from yfcc.catalog.publish import exclusive_lock
 from yfcc.catalog.tombstones import Kind, Reason, Tombstone
 from yfcc.errors import LockedError, SourceMissing, TargetError
@@ -98,10 +105,26 @@ def test_no_byte_of_a_title_is_left_in_the_file(tmp_path: Path, sample: SampleAt
             [f"7\t{photo_id}\t{canary}".encode()],
         )
         connection.execute("INSERT INTO orphans VALUES ('x', ?, ?)", [photo_id, canary.encode()])
+        connection.execute(
+            "INSERT INTO originals SELECT 'exif', line_number, photo_id, ?::BLOB FROM items "
+            "WHERE photo_id = ? UNION ALL SELECT 'exif', 1, 7, 'stays'::BLOB",
+            [canary.encode(), photo_id],
+        )
     assert canary.encode() in path.read_bytes()
     remove_rows(path, [tombstone(photo_id)])
     assert canary.encode() not in path.read_bytes()
+    kept = ask(path, "SELECT photo_id, raw FROM originals WHERE pack = 'exif'")
+    assert (7, b"stays") in kept
+    assert photo_id not in {row[0] for row in kept}
     assert ask(path, f"SELECT 1 FROM orphans WHERE photo_id = {photo_id}") == []
+
+
+def test_a_catalog_without_originals_does_not_get_an_empty_table_of_them(catalog: Path) -> None:
+    with duckdb.connect(str(catalog)) as connection:
+        connection.execute("DROP TABLE originals")
+    photo_id, *_ = one_with_much(catalog)
+    assert remove_rows(catalog, [tombstone(photo_id)]) == 1
+    assert ask(catalog, "SELECT 1 FROM duckdb_tables() WHERE table_name = 'originals'") == []
 
 
 def test_by_owner_and_by_hash(catalog: Path) -> None:
@@ -178,3 +201,49 @@ def test_a_kill_at_any_call_leaves_a_catalog_that_the_next_run_finishes(
         assert ask(copy, ACCOUNTING) == []
         assert not list(copy.parent.glob("*.forgetting*"))
     assert 3 < n_there < len(places)
+    count_cases(len(places))
+
+
+def test_a_list_of_removals_keeps_items_out_of_a_new_catalog_and_every_line_is_accounted_for(
+    tmp_path: Path, sample: SampleAt, built: Path, run_yfcc: RunYfcc
+) -> None:
+    photo_id, owner, secret, _ = one_with_much(built)
+    (n_of_owner,) = ask(built, f"SELECT count(*) FROM items WHERE user_nsid = '{owner}'")[0]
+    (n_all,) = ask(built, "SELECT count(*) FROM items")[0]
+    (tmp_path / "removals.jsonl").write_text(f"{photo_id}  # asked for\n{owner}\n{'0' * 64}\n")
+    source = str(sample.directory / "buckets" / "yfcc100m-metadata" / "v2")
+    arguments = ("metadata", "--source", source, "--catalog", "new/catalog.duckdb")
+    done = run_yfcc(*arguments, "--forgotten", "removals.jsonl", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    catalog = tmp_path / "new/catalog.duckdb"
+    assert n_of_owner >= 1
+    assert told["n_forgotten"] == n_of_owner
+    assert told["n_items"] == n_all - n_of_owner == ask(catalog, "SELECT count(*) FROM items")[0][0]
+    assert ask(catalog, f"SELECT 1 FROM items WHERE user_nsid = '{owner}'") == []
+    assert secret.encode() not in catalog.read_bytes()
+    for file, counts in told["files"].items():
+        told_of = counts["n_joined"] + counts["n_orphans"] + counts["n_rejected"]
+        assert counts["n_lines"] == told_of, file
+        row = f"SELECT n_joined, n_orphans, n_rejected FROM ingests WHERE file = '{file}'"
+        assert ask(catalog, row) == [
+            tuple(counts[name] for name in ("n_joined", "n_orphans", "n_rejected"))
+        ]
+    # The list lies beside the catalog by now: whoever builds it again need not name it.
+    assert {each.value for each in read_tombstones(catalog)} == {str(photo_id), owner, "0" * 64}
+    query = (REPOSITORY / "sql/queries/metadata_accounting.sql").read_text()
+    for _, n_lines, n_joined, n_orphans, n_rejected, n_forgotten, n_lost in ask(catalog, query):
+        assert n_lost == n_lines - n_joined - n_orphans - n_rejected == 0
+        assert n_of_owner <= n_forgotten <= n_rejected
+
+
+def test_a_list_that_cannot_be_read_builds_nothing(
+    tmp_path: Path, sample: SampleAt, run_yfcc: RunYfcc
+) -> None:
+    source = str(sample.directory / "buckets" / "yfcc100m-metadata" / "v2")
+    (tmp_path / "junk").write_text("4207153986\n../../etc\n")
+    for name, says in (("junk", "line 2: '../../etc'"), ("nowhere", "cannot be read")):
+        done = run_yfcc("metadata", "--source", source, "--forgotten", name)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert says in done.stderr
+    assert not list(tmp_path.glob("catalog.duckdb*"))

@@ -172,6 +172,7 @@ ITEM_TYPES = {
 OTHER_COLUMNS = {
     "rejected_lines": ["file", "line_number", "byte_offset", "reason", "raw"],
     "orphans": ["file", "photo_id", "raw"],
+    "originals": ["pack", "line_number", "photo_id", "raw"],
     "photos": list(ITEM_TYPES),
     "videos": list(ITEM_TYPES),
     "item_autotags": ["photo_id", "concept", "score"],

@@ -26,6 +26,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from tests.fakes.fault_counts import count_cases
 from yfcc.catalog.build import BuildSettings, BuildSizes, build_catalog
 from yfcc.catalog.connection import Limits
 from yfcc.catalog.readback import check_readable
@@ -56,7 +57,10 @@ WIDE = BuildSizes(batch_rows=1_000, window_rows=1_000, slack_rows=300, chunk_byt
 #: One batch, so that most acts are those of the end.
 AT_ONCE = BuildSizes(N_ITEMS, 1_000, 300, 1 << 20)
 INGESTS = "* EXCLUDE (started_at, finished_at)"
-TABLES = {"items": "*", "rejected_lines": "*", "orphans": "*", "ingests": INGESTS}
+TABLES = {
+    **dict.fromkeys(("items", "rejected_lines", "orphans", "originals"), "*"),
+    "ingests": INGESTS,
+}
 
 
 def tables_of(catalog: Path) -> dict[str, pa.Table]:
@@ -198,10 +202,10 @@ def test_a_build_killed_at_random_moments_becomes_the_same_catalog(
 ) -> None:
     told = run_killed(f"moments:{SEED}", shapes[shape], tmp_path, sizes, N_KILLS)
     n_kills = sum(each["n_kills"] for each in told)
-    print(f"{shape}: {n_kills} kills of {len(told)} builds, seed {SEED}")
     assert n_kills >= N_KILLS
     for each in told:
         check_same(tmp_path / str(each["catalog"]) / "catalog.duckdb", shapes.tables(shape, sizes))
+    count_cases(n_kills)
 
 
 @pytest.mark.parametrize(
@@ -216,6 +220,7 @@ def test_a_build_killed_in_any_act_becomes_the_same_catalog(
     told = run_killed(f"calls:{files}", shapes[shape], tmp_path, sizes, N_KILLS // 2)
     for each in told:
         check_same(tmp_path / str(each["catalog"]) / "catalog.duckdb", shapes.tables(shape, sizes))
+    count_cases(len(told))
 
 
 def test_the_command_killed_and_run_again_ends_with_the_same_catalog(

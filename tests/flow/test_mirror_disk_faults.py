@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.fault_counts import count_cases
 from tests.fakes.mirror_checks import (
     check_invariants,
     download,
@@ -81,6 +82,7 @@ def test_any_failing_call_stops_the_run_and_the_next_one_goes_on(
     for message in messages:
         assert str(tmp_path) in message or ".part" in message
         assert "\n" not in message
+    count_cases(n - 1)
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
@@ -104,6 +106,7 @@ def test_a_disk_that_fills_up_leaves_whole_files_only(tmp_path: Path, code: int)
     assert len(messages) >= 3
     assert not [message for message in messages if "\n" in message]
     assert sum(summary.outcomes.values()) == 40
+    count_cases(len(messages))
 
 
 def test_a_failed_write_is_no_success_in_any_count(tmp_path: Path) -> None:
@@ -161,11 +164,34 @@ def test_order_is_sync_close_rename_sync_of_the_directory_then_ledger(tmp_path: 
         assert ("fsync", str(tmp_path / "ledger")) in calls[first_sync:]
 
 
+def test_names_of_adopted_items_are_durable_before_the_ledger_tells_of_them(
+    tmp_path: Path,
+) -> None:
+    """The run that renamed them may have been killed before it could sync their directories."""
+    if not Path("/proc/self/fd").exists():
+        pytest.skip("paths of descriptors are read from /proc")
+    items = make_items(3)
+    download(tmp_path, items)
+    for ledger in tmp_path.glob("ledger/*.jsonl"):
+        ledger.unlink()
+    disk = RecordingDisk()
+    summary = download(tmp_path, items, disk=disk, n_workers=1)
+    assert summary.outcomes == {"already_stored": 3}
+    for item in items:
+        media = media_file(tmp_path, item.photo_id)
+        ledger = str(tmp_path / "ledger" / f"{item.shard:03x}.jsonl")
+        recorded = disk.calls.index(("write", ledger))
+        for directory in (media.parent, media.parent.parent, tmp_path / "media"):
+            assert ("fsync", str(directory)) in disk.calls[:recorded], directory
+    count_cases(1)
+
+
 def test_the_space_floor_stops_before_the_disk_is_full(tmp_path: Path) -> None:
     acquire = FakeAcquire()
     with pytest.raises(TargetError, match="have to stay free"):
         download(tmp_path, make_items(3), acquire, min_free_bytes=1 << 60)
     assert not acquire.asked
+    count_cases(1)
 
 
 @pytest.fixture
@@ -222,3 +248,4 @@ def test_too_few_open_files_are_refused_before_any_traffic(tmp_path: Path) -> No
     )
     repository = Path(__file__).parents[2]
     subprocess.run([sys.executable, "-c", script], cwd=repository, check=True)
+    count_cases(1)

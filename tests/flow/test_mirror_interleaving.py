@@ -1,85 +1,47 @@
-"""Runs, failing disks, damage and repair in any order: ledger and disk stay one."""
+"""Runs, kills, full disks, other selections, removals, damage and repair in any order.
+
+``YFCC_WALK_STEPS=20000 YFCC_WALK_SEED=1000 pytest tests/flow/test_mirror_interleaving.py`` takes
+more steps, from other seeds.
+"""
 
 from __future__ import annotations
 
-import errno
+import os
 import random
-from collections import Counter
+import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.fakes.mirror_checks import check_invariants, download, media_file, read_records
-from tests.fakes.mirror_disk import FailingDisk, SmallDisk
-from tests.fakes.mirror_items import FakeAcquire, make_items
-from yfcc.errors import TargetError
-from yfcc.mirror.committer import GroupLimits
-from yfcc.mirror.disk import Disk
-from yfcc.mirror.repair import repair_mirror
-from yfcc.mirror.root import open_mirror
-from yfcc.mirror.status import read_status
-from yfcc.model import Outcome
+from tests.fakes.mirror_checks import media_file, read_records
+from tests.fakes.mirror_walk import STEPS, Walk, take_walk
 
-ITEMS = make_items(60)
-OPERATIONS = ("write", "fsync", "fdatasync", "rename", "open", "close", "unlink", "mkdir")
+N_STEPS = int(os.environ.get("YFCC_WALK_STEPS", "500"))
+FIRST_SEED = int(os.environ.get("YFCC_WALK_SEED", "0"))
+#: The mirror of a walk keeps a file of every run.
+STEPS_A_WALK = 100
 
 
-def some_disk(chance: random.Random) -> Disk:
-    kind = chance.randrange(3)
-    if kind == 0:
-        return FailingDisk(chance.choice(OPERATIONS), chance.randrange(1, 120), errno.EIO)
-    return SmallDisk(chance.randrange(100_000)) if kind == 1 else Disk()
+@pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + N_STEPS // STEPS_A_WALK))
+def test_ledger_and_disk_stay_one_whatever_happens(tmp_path: Path, seed: int) -> None:
+    walk = take_walk(tmp_path / "mirror", seed, STEPS_A_WALK)
+    assert walk.n_steps.total() == STEPS_A_WALK
+    assert walk.n_steps.keys() <= STEPS.keys()
+    shutil.rmtree(walk.root)
 
 
-def some_run(root: Path, chance: random.Random) -> None:
-    """A run over some of the items, whatever comes of it."""
-    chosen = [item for item in ITEMS if chance.random() < 0.5]
-    weights = [6, 1, 1]
-    drawn = {
-        item.photo_id: chance.choices([Outcome.STORED, Outcome.FAILED, Outcome.GONE], weights)[0]
-        for item in chosen
-    }
-    recorded = read_records(root)
-    acquire = FakeAcquire(drawn.__getitem__)
-    options = {"n_workers": chance.randrange(1, 5), "limits": GroupLimits(chance.randrange(1, 9))}
-    try:
-        summary = download(root, chosen, acquire, some_disk(chance), **options)
-    except TargetError:
-        pass
-    else:
-        assert summary.n_selected == len(chosen) == sum(summary.outcomes.values())
-    final = {each for each, record in recorded.items() if record["outcome"] != "failed"}
-    assert not final & set(acquire.asked)
-
-
-def some_damage(root: Path, chance: random.Random) -> None:
-    """Damage to a stored item, taken back, even if the disk fails in between."""
-    stored = [each for each, record in read_records(root).items() if record["outcome"] == "stored"]
-    if not stored:
-        return
-    media = media_file(root, chance.choice(stored))
-    chance.choice([media, media.with_suffix(".json")]).unlink()
-    try:
-        with open_mirror(root, some_disk(chance)) as mirror:
-            repair_mirror(mirror)
-    except TargetError:
-        with open_mirror(root) as mirror:
-            repair_mirror(mirror)
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_any_order_of_runs_faults_damage_and_repair(tmp_path: Path, seed: int) -> None:
-    chance = random.Random(seed)
-    download(tmp_path, [])
-    for _ in range(25):
-        step = some_damage if chance.random() < 0.2 else some_run
-        step(tmp_path, chance)
-        check_invariants(tmp_path)
-        records = read_records(tmp_path)
-        with open_mirror(tmp_path) as mirror:
-            status = read_status(mirror)
-        assert status.outcomes == Counter(record["outcome"] for record in records.values())
-        assert status.n_bytes == sum(record["n_bytes"] or 0 for record in records.values())
-    summary = download(tmp_path, ITEMS)
-    assert summary.exit_code == 0
-    assert not list(tmp_path.glob("tmp/*"))
+def test_a_walk_sees_what_goes_wrong_behind_its_back(tmp_path: Path) -> None:
+    walk = Walk(tmp_path / "mirror", random.Random(1))
+    walk.finish()
+    photo_id = next(iter(read_records(walk.root)))
+    media = media_file(walk.root, photo_id)
+    content = media.read_bytes()
+    media.write_bytes(content[:-1])
+    with pytest.raises(AssertionError, match="not as recorded"):
+        walk.check()
+    media.write_bytes(content)
+    walk.check()
+    record = next(iter(walk.root.glob("ledger/runs/*.json")))
+    record.write_bytes(record.read_bytes() + b" ")
+    with pytest.raises(AssertionError, match="another's counts"):
+        walk.check()

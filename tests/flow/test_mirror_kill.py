@@ -1,7 +1,12 @@
-"""A run that is killed leaves nothing torn, and the next one goes on where it stopped."""
+"""A run that is killed leaves nothing torn, and the next one goes on where it stopped.
+
+``YFCC_KILLS`` says how many runs are killed at least, ``YFCC_KILL_SEED`` at which moments.
+"""
 
 from __future__ import annotations
 
+import itertools
+import os
 import random
 import signal
 import subprocess
@@ -11,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.fault_counts import count_cases
 from tests.fakes.mirror_checks import check_invariants, download, read_records, whole_on_disk
 from tests.fakes.mirror_child import N_FAST
 from tests.fakes.mirror_items import FakeAcquire, make_items, wait_until
@@ -19,6 +25,8 @@ from yfcc.mirror.status import read_status
 from yfcc.mirror.totals import RunEnd
 
 REPOSITORY = Path(__file__).parents[2]
+N_KILLS = int(os.environ.get("YFCC_KILLS", "5"))
+SEED = int(os.environ.get("YFCC_KILL_SEED", "20261121"))
 
 
 def start_child(
@@ -34,8 +42,19 @@ def n_lines(log: Path) -> int:
 
 
 def test_killed_runs_lose_nothing_and_ask_for_nothing_twice(tmp_path: Path) -> None:
-    root, log, n_items = tmp_path / "mirror", tmp_path / "log", 400
-    moments = random.Random(20261121)
+    moments = random.Random(SEED)
+    n_kills = 0
+    for number in itertools.count():
+        n_kills += kill_until_done(tmp_path / str(number), moments)
+        if n_kills >= N_KILLS:
+            break
+    count_cases(n_kills)
+
+
+def kill_until_done(folder: Path, moments: random.Random) -> int:
+    """Mirror in runs that are killed, until one gets to its end; how many were killed."""
+    root, log, n_items = folder / "mirror", folder / "log", 400
+    folder.mkdir()
     n_kills = 0
     while True:
         n_before = n_lines(log)
@@ -55,13 +74,13 @@ def test_killed_runs_lose_nothing_and_ask_for_nothing_twice(tmp_path: Path) -> N
             break
         assert code == -signal.SIGKILL
         n_kills += 1
-    assert n_kills >= 5
     assert len(read_records(root)) == n_items
     assert not list(root.glob("tmp/*")), "leftovers of the killed runs"
     assert not list(root.glob("ledger/locks/*"))
     last = download(root, make_items(n_items), again := FakeAcquire())
     assert last.outcomes == {"already_stored": n_items}
     assert not again.asked
+    return n_kills
 
 
 def test_a_kill_in_any_disk_operation_loses_nothing(tmp_path: Path) -> None:
@@ -85,6 +104,7 @@ def test_a_kill_in_any_disk_operation_loses_nothing(tmp_path: Path) -> None:
         check_invariants(root)
         assert len(read_records(root)) == n_items
         assert not list(root.glob("tmp/*"))
+    count_cases(len(roots))
 
 
 def test_status_after_a_kill_tells_an_unfinished_run(tmp_path: Path) -> None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import stat
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from tests.fakes.forgetting import tombstone
 from tests.fakes.mirror_checks import download, read_records
-from tests.fakes.mirror_items import FakeAcquire, make_item
+from tests.fakes.mirror_items import FakeAcquire, make_item, make_items
 from yfcc.errors import TargetError, UsageError
 from yfcc.mirror.findings import Problem
+from yfcc.mirror.forget import forget
 from yfcc.mirror.root import create_mirror, open_mirror
+from yfcc.mirror.totals import RunProgress
 from yfcc.mirror.verify import verify_mirror
 
 ITEM = make_item(4207153986)
@@ -86,6 +91,58 @@ def test_a_linked_ledger_file_is_refused(root: Path, outside: Path) -> None:
         download(root, [ITEM], acquire)
     assert target.read_bytes() == b""
     assert not acquire.asked
+
+
+@pytest.mark.parametrize("name", ["ledger/runs", "ledger/locks", "mirror.json"])
+def test_a_link_in_place_of_what_a_run_writes_to_is_refused(
+    root: Path, outside: Path, name: str
+) -> None:
+    (root / name).rename(outside / "moved")
+    (root / name).symlink_to(outside / "moved")
+    before = sorted(outside.rglob("*"))
+    acquire = FakeAcquire()
+    with pytest.raises(TargetError, match="symbolic link"):
+        download(root, [ITEM], acquire)
+    assert not acquire.asked
+    assert sorted(outside.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["tombstones.jsonl", "verify.jsonl"])
+def test_a_link_in_place_of_a_list_is_refused(root: Path, outside: Path, name: str) -> None:
+    (outside / "target").write_bytes(b"precious\n")
+    (root / "ledger" / name).symlink_to(outside / "target")
+    write = {
+        "verify.jsonl": verify_mirror,
+        "tombstones.jsonl": lambda mirror: forget(mirror, [tombstone(1)]),
+    }
+    with open_mirror(root) as mirror, pytest.raises(TargetError, match="symbolic link"):
+        write[name](mirror)
+    assert (outside / "target").read_bytes() == b"precious\n"
+
+
+def test_who_may_read_and_write(tmp_path: Path) -> None:
+    modes: dict[str, set[int]] = {"media": set(), "ledger": set(), "folder": set()}
+
+    def look(_progress: RunProgress) -> None:  # while locks are held and parts are written
+        for path in root.rglob("*"):
+            with suppress(FileNotFoundError):
+                mode = path.lstat().st_mode
+                kind = path.relative_to(root).parts[0]
+                kind = "folder" if stat.S_ISDIR(mode) else "ledger" if kind == "ledger" else "media"
+                modes[kind].add(stat.S_IMODE(mode))
+
+    root = tmp_path / "mirror"
+    before = os.umask(0)
+    try:
+        download(root, make_items(20), report=look)
+        with open_mirror(root) as mirror:
+            forget(mirror, [tombstone(1)])
+            verify_mirror(mirror)
+    finally:
+        os.umask(before)
+    assert modes == {"media": {0o644}, "ledger": {0o600}, "folder": {0o755}}
+    assert stat.S_IMODE((root / "ledger/tombstones.jsonl").stat().st_mode) == 0o600
+    assert stat.S_IMODE((root / "ledger/verify.jsonl").stat().st_mode) == 0o600
 
 
 def test_verify_does_not_follow_a_link_to_the_right_bytes(root: Path, outside: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.fault_counts import count_cases
 from tests.fakes.mirror_checks import check_invariants, download, read_records
 from tests.fakes.mirror_items import FINGERPRINT, FakeAcquire, ListSource, make_items, wait_until
 from tests.flow.test_mirror_kill import n_lines, start_child
@@ -45,6 +46,7 @@ def test_a_second_run_on_the_same_shards_is_refused_and_told_the_process(tmp_pat
         child.kill()
         child.wait()
     assert download(root, make_items(60)).exit_code == 0
+    count_cases(1)
 
 
 def test_a_killed_run_holds_nothing(tmp_path: Path) -> None:
@@ -140,6 +142,7 @@ def test_a_run_whose_lock_file_was_deleted_stops_before_it_records(tmp_path: Pat
     assert "was deleted" in str(error)
     assert read_records(tmp_path) == before
     check_invariants(tmp_path)
+    count_cases(1)
 
 
 def test_a_replaced_lock_file_counts_as_deleted(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Power cuts on a real ext4: what was reported as done is there afterwards, and nothing is torn.
 
 The cut is the file system's own shutdown without a flush of its journal, as xfstests do it.
+``YFCC_POWER_CUTS`` says how many there are, ``YFCC_KILL_SEED`` at which moments.
 """
 
 from __future__ import annotations
@@ -17,10 +18,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.fault_counts import count_cases
 from tests.fakes.mirror_checks import check_invariants, download, read_records, whole_on_disk
 from tests.fakes.mirror_items import FakeAcquire, make_items, wait_until
 from tests.flow.test_mirror_kill import n_lines, start_child
+from tests.flow.test_verify_journal import verify_partly
+from yfcc.mirror.root import open_mirror
+from yfcc.mirror.verify import verify_mirror
 
+N_CUTS = int(os.environ.get("YFCC_POWER_CUTS", "6"))
+SEED = int(os.environ.get("YFCC_KILL_SEED", "20261121"))
 #: _IOR('X', 125, __u32), and "go down without flushing the log".
 EXT4_IOC_SHUTDOWN = 0x8004587D
 WITHOUT_LOG_FLUSH = 2
@@ -54,13 +61,19 @@ def cut_power(image: Path, place: Path) -> None:
         os.close(fd)
 
 
+def restart(image: Path, place: Path) -> None:
+    """The machine comes up again: the file system replays its journal."""
+    subprocess.run(["umount", str(place)], check=True)
+    subprocess.run(["mount", "-o", "loop", str(image), str(place)], check=True)
+
+
 def test_a_power_cut_loses_nothing_that_was_reported(
     powered: tuple[Path, Path], tmp_path: Path
 ) -> None:
     image, place = powered
     root, log, done = place / "mirror", tmp_path / "log", tmp_path / "done"
-    n_items, moments = 600, random.Random(20261121)
-    for _ in range(6):
+    n_items, moments = 100 * N_CUTS, random.Random(SEED)
+    for _ in range(N_CUTS):
         n_until = n_lines(log) + moments.randrange(5, 80)
         child = start_child(root, n_items, log, "fast", done)
         try:
@@ -71,8 +84,7 @@ def test_a_power_cut_loses_nothing_that_was_reported(
         finally:
             child.kill()
             child.wait()
-        subprocess.run(["umount", str(place)], check=True)
-        subprocess.run(["mount", "-o", "loop", str(image), str(place)], check=True)
+        restart(image, place)
         if root.joinpath("mirror.json").exists():
             check_invariants(root)
         assert len(read_records(root)) >= n_reported
@@ -82,3 +94,23 @@ def test_a_power_cut_loses_nothing_that_was_reported(
     assert sum(summary.outcomes.values()) == n_items
     assert not set(acquire.asked) & whole
     check_invariants(root)
+    count_cases(N_CUTS)
+
+
+def test_a_verification_that_was_done_is_not_gone_on_with_after_a_power_cut(
+    powered: tuple[Path, Path],
+) -> None:
+    """An emptied journal that comes back would say of everything that it was read just now."""
+    image, place = powered
+    root = place / "mirror"
+    download(root, make_items(40), min_free_bytes=0)
+    verify_partly(root)
+    os.sync()
+    with open_mirror(root) as mirror:
+        assert verify_mirror(mirror).n_items_resumed > 0
+    cut_power(image, place)
+    restart(image, place)
+    with open_mirror(root) as mirror:
+        summary = verify_mirror(mirror)
+    assert (summary.n_items, summary.n_items_resumed, summary.damages) == (40, 0, [])
+    count_cases(1)

@@ -121,7 +121,7 @@ def test_records_hold_the_columns_of_downloads_and_no_nulls(tmp_path: Path) -> N
     download(tmp_path, make_items(1))
     (record,) = read_records(tmp_path).values()
     assert list(record)[:16] == DOWNLOADS_SCHEMA.names
-    assert list(record)[16:] == ["run_id", "rights"]
+    assert list(record)[16:] == ["run_id", "rights", "document_crc32"]
     (ledger,) = tmp_path.glob("ledger/*.jsonl")
     assert b"null" not in ledger.read_bytes()
     assert record["outcome"] == "stored"

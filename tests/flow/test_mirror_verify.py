@@ -6,21 +6,30 @@ import errno
 import hashlib
 import os
 import subprocess
+import zlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import orjson
 import pytest
 
 from tests.fakes.mirror_checks import check_invariants, download, media_file, read_records
 from tests.fakes.mirror_disk import FailingDisk, SmallDisk
-from tests.fakes.mirror_items import FakeAcquire, FakeAcquired, make_items
+from tests.fakes.mirror_items import FakeAcquire, FakeAcquired, make_items, media_bytes
 from tests.fakes.pictures import jpeg
+from yfcc.catalog.tombstones import Kind, Reason, Tombstone
 from yfcc.errors import LockedError, TargetError, VerifyError
 from yfcc.media.sink import Sink
 from yfcc.mirror.claim import claim_shards
 from yfcc.mirror.disk import Disk
 from yfcc.mirror.findings import Problem, VerifySummary
+from yfcc.mirror.forget import forget
+from yfcc.mirror.ledger import seal_lines
 from yfcc.mirror.repair import repair_mirror
 from yfcc.mirror.root import open_mirror
+from yfcc.mirror.same_bytes import find_shared_bytes
 from yfcc.mirror.status import read_status
 from yfcc.mirror.verify import VerifyOptions, verify_mirror
 from yfcc.model import Item, Outcome
@@ -99,6 +108,78 @@ def test_damage_is_found_taken_back_and_fetched_anew(tmp_path: Path, problem: Pr
     again = download(tmp_path, ITEMS, acquire := FakeAcquire())
     assert acquire.asked == {damaged: 1}
     assert again.outcomes == {"already_stored": 11, "stored": 1}
+    check_invariants(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda text: text.replace(b"Title", b"Tit1e", 1),
+        lambda text: text.replace(b'"cat":0.75', b'"cat":0.76'),
+        lambda text: text + b" ",
+        lambda text: text.replace(b"train-ai=n", b"train-ai=y"),
+    ],
+    ids=["title", "autotag", "a blank", "rights"],
+)
+def test_any_byte_of_a_json_counts(tmp_path: Path, spoil: Callable[[bytes], bytes]) -> None:
+    download(tmp_path, ITEMS)
+    damaged = ITEMS[4].photo_id
+    path = media_file(tmp_path, damaged, "json")
+    good = path.read_bytes()
+    path.write_bytes(spoil(good))
+    assert path.read_bytes() != good
+    (damage,) = repair(tmp_path).damages
+    assert (damage.problem, damage.record.photo_id) == (Problem.JSON_CHANGED, damaged)
+    assert f"CRC-32 {zlib.crc32(spoil(good)):08x} instead of {zlib.crc32(good):08x}" in damage.got
+    assert read_records(tmp_path)[damaged].get("document_crc32") is None
+    download(tmp_path, ITEMS, acquire := FakeAcquire())
+    assert acquire.asked == {damaged: 1}
+    assert b"Tit1e" not in path.read_bytes()
+    check_invariants(tmp_path)
+
+
+def test_a_json_whose_record_is_of_an_earlier_version_is_compared_by_its_members(
+    tmp_path: Path,
+) -> None:
+    download(tmp_path, ITEMS)
+    for ledger in tmp_path.glob("ledger/???.jsonl"):
+        lines = ledger.read_bytes().splitlines(keepends=True)
+        records = [orjson.loads(line) for line in lines if not line.startswith(b'{"commit"')]
+        assert all(record.pop("document_crc32") for record in records)
+        old = [orjson.dumps(each, option=orjson.OPT_APPEND_NEWLINE) for each in records]
+        ledger.write_bytes(seal_lines(b"".join(old)))
+    check_invariants(tmp_path)
+    break_something(tmp_path, Problem.JSON_CHANGED, ITEMS[4].photo_id)
+    assert [damage.problem for damage in verify(tmp_path).damages] == [Problem.JSON_CHANGED]
+    # Those that are found on disk without a record are known byte for byte again.
+    for ledger in tmp_path.glob("ledger/???.jsonl"):
+        ledger.unlink()
+    download(tmp_path, ITEMS)
+    assert all(record["document_crc32"] for record in read_records(tmp_path).values())
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [(b'"width":500', b'"width":501'), (b'"stored":1}', b'"stored":3}'), (b":3000}}", b":3001}}")],
+    ids=["a record", "a count", "bytes"],
+)
+def test_a_flipped_bit_in_the_last_commit_is_no_torn_end(
+    tmp_path: Path, right: bytes, wrong: bytes
+) -> None:
+    download(tmp_path, ITEMS)
+    ledger = min(tmp_path.glob("ledger/???.jsonl"))
+    content = ledger.read_bytes()
+    assert content.count(b"commit") == 1
+    ledger.write_bytes(content.replace(right, wrong))
+    (damage,) = repair(tmp_path).damages
+    assert damage.problem is Problem.LEDGER_DAMAGED
+    assert verify(tmp_path).damages == []
+    with open_mirror(tmp_path) as mirror:
+        assert read_status(mirror).outcomes == Counter(
+            record["outcome"] for record in read_records(tmp_path).values()
+        )
+    download(tmp_path, ITEMS, acquire := FakeAcquire())
+    assert not acquire.asked
     check_invariants(tmp_path)
 
 
@@ -370,3 +451,36 @@ def test_a_deep_look_at_true_pictures_finds_nothing(tmp_path: Path, n_workers: i
     download(tmp_path, ITEMS, Pictures())
     summary = verify_as(tmp_path, deep=True, n_workers=n_workers)
     assert (summary.n_items, summary.damages) == (12, [])
+
+
+class TwinAcquire(FakeAcquire):
+    """Gives many items one and the same picture."""
+
+    def __call__(self, item: Item, sink: Sink) -> FakeAcquired:
+        twin = 1 if item.photo_id % 2 else item.photo_id
+        return super().__call__(replace(item, photo_id=twin), sink)
+
+
+def test_bytes_that_many_items_share_are_told(tmp_path: Path) -> None:
+    items = make_items(50)
+    n_twins = sum(item.photo_id % 2 for item in items)
+    assert n_twins >= 20
+    # In several runs, which cannot know of each other's pictures; some are fetched again.
+    for start in range(0, 50, 10):
+        download(tmp_path, items[start : start + 10], TwinAcquire())
+    download(tmp_path, items[:30], TwinAcquire(), force=True)
+    summary = verify(tmp_path)
+    (shared,) = summary.shared
+    assert summary.damages == []
+    assert (shared.n_items, shared.n_bytes) == (n_twins, 3_000)
+    assert shared.photo_id == min(item.photo_id for item in items if item.photo_id % 2)
+    assert shared.sha256 == hashlib.sha256(media_bytes(1)).hexdigest()
+    with open_mirror(tmp_path) as mirror:
+        assert find_shared_bytes(mirror, 50, alarm_at=n_twins) == [shared]
+        assert find_shared_bytes(mirror, 50, alarm_at=n_twins + 1) == []
+        # However many digests share a counter, each is counted by itself.
+        assert find_shared_bytes(mirror, -240, alarm_at=2) == [shared]
+        assert verify_mirror(mirror, VerifyOptions(n_sample=40)).shared == []
+        forget(mirror, [Tombstone(Kind.SHA256, shared.sha256, Reason.UNWANTED, "2026-11-21")])
+    assert verify(tmp_path).shared == []
+    assert verify(tmp_path).n_items == 50 - n_twins

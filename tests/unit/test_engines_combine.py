@@ -54,6 +54,7 @@ def summary(name: str, shards: str, end: RunEnd, code: int, **outcomes: int) -> 
         n_bytes=5,
         exit_code=code,
         errors={"s3: timeout": 1},
+        licenses={"by": 9, name: 1},
     )
 
 
@@ -70,6 +71,7 @@ def test_summaries_add_up_and_the_highest_exit_code_counts() -> None:
     assert (found.shards, found.run_id) == ("0-7,9", "1,2")
     assert (found.started, found.ended) == ("2026-1", "2027-2")
     assert (found.end, found.exit_code, found.errors) == (RunEnd.FINISHED, 3, {"s3: timeout": 2})
+    assert found.licenses == {"by": 18, "1": 1, "2": 1}
     found.check()
 
 

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 
@@ -13,7 +14,7 @@ from yfcc.errors import InterruptedRun
 from yfcc.media.answer import Answer
 from yfcc.media.attempt import BrokenAnswerError, ErrorKind
 from yfcc.media.clock import SystemClock
-from yfcc.media.connection import PlainConnection, limit_waiting, open_answer
+from yfcc.media.connection import PlainConnection, ask, limit_waiting
 from yfcc.media.watch import SpeedLimits, Watch
 
 BODY = bytes(range(256)) * 400
@@ -48,12 +49,10 @@ def receive(
     CountedSocket.n_reads = 0
     with theirs:
         limit_waiting(connection, watch.slice_s)
-        connection.putrequest("GET", "/")
-        connection.endheaders()
         sender.start()
         try:
-            answer = open_answer(connection, watch)
-            return read(answer)
+            with closing(ask(connection, b"GET / HTTP/1.1\r\n\r\n", watch)) as answer:
+                return read(answer)
         finally:
             sender.join()
             connection.close()

@@ -91,6 +91,20 @@ def test_the_page_needs_nothing_from_elsewhere() -> None:
     assert policy.startswith("default-src 'none'; style-src 'sha256-")
 
 
+def test_licences_of_the_selection_are_a_table_the_most_frequent_first() -> None:
+    run = replace(RUN, licenses={"by": 250, "by-nc-sa": 700, "<b>unknown</b>": 50})
+    text = render_report(replace(REPORT, run=run))
+    table = text.partition("<h2>Licences</h2>")[2].partition("</table>")[0]
+    rows = re.findall("<tr><td>(.*?)</td><td[^>]*>(.*?)</td><td[^>]*>(.*?)</td></tr>", table)
+    assert rows == [
+        ("by-nc-sa", "700", "70.0%"),
+        ("by", "250", "25.0%"),
+        ("&lt;b&gt;unknown&lt;/b&gt;", "50", "5.0%"),
+    ]
+    Page(text)
+    assert "<h2>Licences</h2>" not in render_report(REPORT)  # a run of an older version
+
+
 def test_the_policy_lets_its_own_style_through() -> None:
     import base64
     import hashlib

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 
 from yfcc import __version__
-from yfcc.catalog.align import Held, PackCursor, ids_of
+from yfcc.catalog.align import Held, PackCursor, ids_of, other_hashes
 from yfcc.catalog.connection import Limits, target_errors
 from yfcc.catalog.counts import FileCounts, Tally
 from yfcc.catalog.intake import Inputs, Intake, passed_rows
@@ -34,10 +34,10 @@ from yfcc.catalog.late import (
     passed_table,
 )
 from yfcc.catalog.plan import BuildPlan, plan_build, why_not_resumed
-from yfcc.catalog.publish import exclusive_lock
+from yfcc.catalog.publish import HeldLock, exclusive_lock
 from yfcc.catalog.settings import BuildSettings, BuildSizes, BuildSummary
 from yfcc.catalog.spared import modules_spared
-from yfcc.catalog.steps import DatasetPlace, PackPlace, Stage, Step
+from yfcc.catalog.steps import DatasetPlace, PackPlace, Stage, Step, going_on
 from yfcc.catalog.windows import (
     DUPLICATE_REASON,
     SeenIds,
@@ -89,8 +89,8 @@ def build_catalog(source: Source, settings: BuildSettings, progress: FileProgres
     edition = find_edition(objects, source.url)
     with target_errors(catalog):
         catalog.parent.mkdir(parents=True, exist_ok=True)
-        lock = exclusive_lock(catalog.with_name(f"{catalog.name}.lock"))
-        with lock, modules_spared(), ExitStack() as stack:
+        only_one = exclusive_lock(catalog.with_name(f"{catalog.name}.lock"))
+        with only_one as lock, modules_spared(), ExitStack() as stack:
             packing = packing_of(source, objects[edition.datasets[0]])
             edition = edition.as_packed(is_database=packing is Packing.SQLITE)
             n_threads = os.cpu_count() or 1
@@ -105,7 +105,7 @@ def build_catalog(source: Source, settings: BuildSettings, progress: FileProgres
                 settings.limit,
                 settings.sizes.chunk_bytes,
             )
-            return _Build(inputs, settings, progress, stack).run()
+            return _Build(inputs, settings, progress, stack, lock).run()
 
 
 @dataclass(slots=True)
@@ -114,6 +114,7 @@ class _Build:
     settings: BuildSettings
     progress: FileProgress
     stack: ExitStack
+    lock: HeldLock
     writer: CatalogWriter = field(init=False)
     journal: Journal = field(init=False)
     tally: Tally = field(init=False)
@@ -133,13 +134,22 @@ class _Build:
         """Let go of everything; what the next run can go on from stays."""
         self.writer.close()
         self.journal.abandon()
-        if self.has_begun and self.journal.number <= 1:
+        if self.has_begun and self.journal.number <= 1 and self.lock.is_ours:
             self._remove()
 
     def _remove(self) -> None:
         """The journal goes first: without it the file beside the target counts for nothing."""
         self.journal.remove()
         self.writer.remove()
+
+    def _tidy_up(self) -> None:
+        """Remove what the build no longer needs; the catalog is there, whether or not it can."""
+        try:
+            self._remove()
+            self.inputs.landing.clear()
+        except OSError as error:
+            name = self.settings.catalog.name
+            self.progress.say(f"files beside {name} could not be removed: {error.strerror}")
 
     def run(self) -> BuildSummary:
         """Read everything, join it, publish."""
@@ -163,13 +173,15 @@ class _Build:
         edition = self.inputs.edition.as_read(self.intake.columns)
         if step.stage is not Stage.FINISHED:
             self._join(edition.name)
-        self.writer.publish()
-        self._remove()
-        self.inputs.landing.clear()
+        self.lock.check()
+        rewritten = self.writer.publish()
+        self._tidy_up()
+        if rewritten:
+            self.tally.take_over(rewritten.ingests)
         n_items = self.tally.n_items(self.inputs.edition.datasets)
-        return BuildSummary(
-            self.settings.catalog, edition.name, edition.missing, n_items, self.tally.files
-        )
+        n_forgotten = rewritten.n_items if rewritten else 0
+        found = (self.settings.catalog, edition.name, edition.missing, n_items, self.tally.files)
+        return BuildSummary(*found, n_forgotten)
 
     def _begin(self) -> Step:
         """The step to go on from: that of an interrupted build, or the start."""
@@ -200,7 +212,7 @@ class _Build:
             step = self.journal.find_step(self.writer.n_rows)
             if step:
                 self.journal.go_on_from(step)
-                self.progress.say(_going_on(step))
+                self.progress.say(going_on(step))
                 return step
             reason = "its rows are not those of its journal"
         self.progress.say(f"an interrupted build is there, but {reason}: starting over")
@@ -254,22 +266,32 @@ class _Build:
                 )
 
     def _add_window(self, window: Window, cursors: Mapping[Pack, PackCursor]) -> None:
-        columns = item_columns(window.rows.table)
-        ids = window.rows.table["photo_id"]
+        table = window.rows.table
+        columns = item_columns(table)
+        ids = table["photo_id"]
+        odd = np.flatnonzero(window.rows.is_odd)
+        self.writer.insert_originals("dataset", table, odd, window.rows.raw_lines(odd))
+        hashes = None
         for pack, cursor in cursors.items():
             aligned = cursor.align(ids.to_numpy())
             column = PACK_COLUMN[pack]
             # The dataset of v2 has the hash itself: a pack of it only fills gaps.
             there = columns.get(column)
             columns[column] = pc.coalesce(there, aligned.values) if there else aligned.values
+            if pack is Pack.HASH:
+                hashes = aligned
+            self.writer.insert_originals(pack, table, aligned.odd, aligned.odd_lines)
             file = self.inputs.edition.packs[pack]
             self.tally.files[file].n_joined += int(aligned.is_found.sum())
             if not aligned.is_found.all():
-                missed = pa.table({"photo_id": ids.filter(pa.array(~aligned.is_found))})
-                self.journal.keep("missed", pack, missed)
+                missed = table.select(["photo_id", "line_number"])
+                self.journal.keep("missed", pack, missed.filter(pa.array(~aligned.is_found)))
             for rows in aligned.late:
                 self._keep_late(pack, rows)
         self._check_hashes(window.file, columns)
+        if hashes:
+            others = other_hashes(ids, columns["photo_hash"], hashes)
+            self.writer.insert_originals(Pack.HASH, table, *others)
         self.writer.insert_items(columns)
         rejects = self.intake.unrecorded(window.rejects)
         self.writer.insert_rejects(rejects)
@@ -311,6 +333,7 @@ class _Build:
         dataset: DatasetPlace | None = None,
     ) -> None:
         """End a batch: first what the next run needs, then the rows."""
+        self.lock.check()
         packs = {}
         for pack, cursor in cursors.items():
             held = cursor.held()
@@ -381,14 +404,3 @@ class _Build:
             finished_at=datetime.now(UTC).replace(tzinfo=None),
             yfcc_version=__version__,
         )
-
-
-def _going_on(step: Step) -> str:
-    """Where an interrupted build goes on, in the user's words."""
-    n_items = step.n_rows["items"]
-    there = f"an interrupted build is there: {n_items:,} items are kept, "
-    if step.dataset:
-        return f"{there}going on at line {step.dataset.place.next_line:,} of {step.dataset.file}"
-    if step.stage is Stage.READING:
-        return f"{there}beginning again"
-    return f"{there}the dataset is read, going on with what is left"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from yfcc.errors import TooManyRejectsError, YfccError
 from yfcc.metadata.lines import Reject
@@ -80,6 +80,19 @@ class Tally:
                 f"allowed. Last: {last}. Nothing was published. Check that the file is what its "
                 "name says, or allow more with --max-rejects."
             )
+
+    def take_over(self, ingests: Mapping[str, Mapping[str, Any]]) -> None:
+        """Count as the catalog does, whose lines of removed items are rejected.
+
+        Parameters
+        ----------
+        ingests : mapping of str to mapping of str to Any
+            By file, its row of ``ingests``.
+        """
+        for file, row in ingests.items():
+            counts = self.files[file]
+            counts.n_joined, counts.n_orphans = row["n_joined"], row["n_orphans"]
+            counts.n_rejected = row["n_rejected"]
 
     def check_adds_up(self, datasets: Iterable[str], n_items: int, *, is_whole: bool) -> None:
         """Every line read is an item, joined, an orphan or a reject.

@@ -26,6 +26,7 @@ from yfcc.catalog.publish import exclusive_lock, publish, write_durably
 from yfcc.catalog.readback import check_readable
 from yfcc.catalog.schema import create_tables, create_views
 from yfcc.catalog.select import literal
+from yfcc.catalog.text_index import drop_words
 from yfcc.catalog.tombstones import (
     Reason,
     Tombstone,
@@ -38,7 +39,7 @@ from yfcc.errors import SourceMissing, TargetError, UsageError, YfccError
 
 #: Reason of lines in ``rejected_lines`` whose text was removed.
 FORGOTTEN_REASON: Final = "forgotten"
-_COPIED: Final = ("items", "rejected_lines", "orphans", "ingests")
+_COPIED: Final = ("items", "rejected_lines", "orphans", "originals", "ingests")
 #: Columns by pack: where there is a value, a row of the pack was joined.
 _PACK_COLUMNS: Final = {
     "autotags": "autotags",
@@ -127,16 +128,46 @@ def remove_rows(
         rewritten = without_forgotten(catalog, catalog, limits)
         if rewritten is None:
             return 0
+        # Words of what is removed go with it: before, for a kill must not leave them, and after,
+        # for somebody may have had the old catalog indexed meanwhile.
+        drop_words(catalog)
         publish(rewritten.path, catalog)
+        drop_words(catalog)
         return rewritten.n_items
+
+
+def keep_away(catalog: Path, tombstones: Iterable[Tombstone]) -> None:
+    """Add to the list beside a catalog while nobody builds it, also before it is first built.
+
+    Raises
+    ------
+    LockedError
+        It is being built.
+    TargetError
+        The list is damaged, or cannot be written.
+    """
+    with target_errors(catalog):
+        catalog.parent.mkdir(parents=True, exist_ok=True)
+        with exclusive_lock(catalog.with_name(f"{catalog.name}.lock")):
+            add_tombstones(catalog, tombstones)
 
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """A closed, complete catalog without some items, and how many were left out."""
+    """A closed, complete catalog without some items.
+
+    Attributes
+    ----------
+    path : Path
+    n_items : int
+        How many were left out.
+    ingests : dict of str to dict
+        By file, its row of ``ingests``: what was left out counts as rejected.
+    """
 
     path: Path
     n_items: int
+    ingests: dict[str, dict[str, Any]]
 
 
 def without_forgotten(built: Path, catalog: Path, limits: Limits) -> Rewritten | None:
@@ -183,7 +214,7 @@ def without_forgotten(built: Path, catalog: Path, limits: Limits) -> Rewritten |
     if not is_whole:
         return None
     check_readable(copy, rewriting.n_rows, limits)
-    return Rewritten(copy, rewriting.n_items)
+    return Rewritten(copy, rewriting.n_items, rewriting.ingests)
 
 
 class _Rewriting:
@@ -196,6 +227,8 @@ class _Rewriting:
         self._connection = connection
         self.n_items = 0
         self.n_rows: dict[str, int] = {}
+        self.ingests: dict[str, dict[str, Any]] = {}
+        self._tables: tuple[str, ...] = ()
         self._run(f"ATTACH {literal(str(built))} AS old (READ_ONLY)")
         self._refuse_strange_tables(built)
         create_lists(connection, forgotten)
@@ -219,6 +252,8 @@ class _Rewriting:
                 "SELECT table_name FROM duckdb_tables() WHERE database_name = 'old'"
             ).fetchall()
         }
+        # Catalogs of earlier versions have no originals: an empty table would say there are none.
+        self._tables = tuple(table for table in _COPIED if table in found)
         strange = sorted(found - set(_COPIED))
         if strange:
             raise YfccError(
@@ -277,11 +312,18 @@ class _Rewriting:
             "INSERT INTO orphans SELECT * FROM old.orphans "
             "WHERE photo_id NOT IN (SELECT photo_id FROM wanted_ids)"
         )
+        if "originals" in self._tables:
+            self._run(
+                "INSERT INTO originals SELECT * FROM old.originals "
+                "WHERE photo_id NOT IN (SELECT photo_id FROM gone)"
+            )
+        else:
+            self._run("DROP TABLE originals")
         self._account()
         create_views(self._connection)
         self._run("DETACH old")
         self._run("CHECKPOINT")
-        self.n_rows = {table: self._count(table) for table in _COPIED}
+        self.n_rows = {table: self._count(table) for table in self._tables}
 
     def _account(self) -> None:
         """Count every removed row as rejected, in the file that it came from."""
@@ -313,6 +355,7 @@ class _Rewriting:
             row["n_orphans"] -= n_orphans
             row["n_rejected"] += len(numbers) + n_orphans
             self._reject(row["file"], numbers + [_UNKNOWN] * n_orphans)
+            self.ingests[row["file"]] = row
             marks = ", ".join("?" for _ in names)
             self._run(
                 f"INSERT INTO ingests ({', '.join(names)}) VALUES ({marks})",

@@ -8,7 +8,7 @@ import duckdb
 
 from yfcc.catalog.sqlfiles import read_sql
 
-_TABLES: Final = ("items", "rejected_lines", "orphans", "ingests", "shard_of")
+_TABLES: Final = ("items", "rejected_lines", "orphans", "originals", "ingests", "shard_of")
 #: In the order in which they build on each other.
 _VIEWS: Final = (
     "photos",
@@ -17,6 +17,7 @@ _VIEWS: Final = (
     "item_exif",
     "item_places",
     "countries",
+    "item_credits",
     "item_documents",
 )
 

@@ -95,7 +95,9 @@ class BuildSummary:
         Packs that the source lacks.
     n_items : int
     counts : dict of str to FileCounts
-        By file name.
+        By file name, as in ``ingests``: lines of removed items count as rejected.
+    n_forgotten : int
+        Items of the source that were removed for good, and are not in the catalog.
     """
 
     catalog: Path
@@ -103,3 +105,4 @@ class BuildSummary:
     missing: tuple[str, ...]
     n_items: int
     counts: dict[str, FileCounts]
+    n_forgotten: int = 0

@@ -11,7 +11,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -59,11 +59,11 @@ class Spool:
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Take rows in; ``shard`` is one of their columns."""
-        shards = batch.column("shard").to_numpy(zero_copy_only=False)
+        shards = numbers_of(batch.column("shard"))
         portions = np.searchsorted(self._ends, shards, side="right")
         order = np.argsort(portions, kind="stable")
         numbers, starts = np.unique(portions[order], return_index=True)
-        rows = batch.take(pa.array(order))
+        rows = batch.take(_column_of(order))
         for number, start, end in zip(numbers, starts, [*starts[1:], batch.num_rows], strict=True):
             self._waiting[number].append(rows.slice(start, end - start))
         self._n_bytes_waiting += batch.nbytes
@@ -88,7 +88,7 @@ class Spool:
             del batches
             order = _order_of(rows)
             for start in range(0, len(order), batch_rows):
-                yield from rows.take(pa.array(order[start : start + batch_rows])).to_batches()
+                yield from rows.take(_column_of(order[start : start + batch_rows])).to_batches()
 
     def _flush(self) -> None:
         for number, batches in enumerate(self._waiting):
@@ -127,8 +127,22 @@ def _portion_ends(counts: Mapping[int, int], rows_a_portion: int) -> npt.NDArray
 
 
 def _order_of(rows: pa.Table) -> npt.NDArray[np.int64]:
-    ids = rows.column("photo_id").to_numpy()
+    ids = numbers_of(rows.column("photo_id").chunk(0))
     prefixes = ids.copy()
     while (is_long := prefixes >= 1_000_000).any():
         prefixes[is_long] //= 10
-    return np.lexsort((ids, prefixes, rows.column("shard").to_numpy()))
+    return np.lexsort((ids, prefixes, numbers_of(rows.column("shard").chunk(0))))
+
+
+def numbers_of(column: pa.Array) -> npt.NDArray[np.int64]:
+    """The numbers in a column without nulls, in place.
+
+    Arrow's own ``to_numpy`` loads pandas where that is installed: 0.25 s and 60 MB.
+    """
+    return cast("npt.NDArray[np.int64]", np.from_dlpack(column))
+
+
+def _column_of(numbers: npt.NDArray[np.int64]) -> pa.Array:
+    """Numbers as a column, in place; ``pa.array`` loads pandas too."""
+    content = pa.py_buffer(np.ascontiguousarray(numbers, np.int64))
+    return pa.Array.from_buffers(pa.int64(), len(numbers), [None, content])

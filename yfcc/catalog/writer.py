@@ -25,11 +25,12 @@ from yfcc.catalog.connection import (
     quoted,
     target_errors,
 )
-from yfcc.catalog.forget import without_forgotten
+from yfcc.catalog.forget import Rewritten, without_forgotten
 from yfcc.catalog.late import LateJoin
 from yfcc.catalog.publish import publish
 from yfcc.catalog.readback import check_readable
 from yfcc.catalog.schema import create_tables, create_views
+from yfcc.catalog.text_index import drop_words
 from yfcc.errors import LockedError, TargetError
 from yfcc.metadata.layouts import Pack
 from yfcc.metadata.lines import Reject
@@ -52,7 +53,7 @@ PACK_COLUMN: Final = {
     Pack.HASH: "photo_hash",
 }
 #: Tables that a build fills.
-_FILLED: Final = ("items", "rejected_lines", "orphans", "ingests")
+_FILLED: Final = ("items", "rejected_lines", "orphans", "originals", "ingests")
 #: What lies beside the target while a build is at work, or after it was killed; the journal has
 #: its own keeper.
 _LEFTOVERS: Final = tuple(
@@ -247,6 +248,16 @@ class CatalogWriter:
             table = pa.Table.from_pylist(rows, _REJECT_SCHEMA)
             self._hand_in(partial(self._append, "rejected_lines", table))
 
+    def insert_originals(
+        self, pack: str, items: pa.Table, odd: npt.NDArray[np.int64], lines: pa.Array
+    ) -> None:
+        """Append to ``originals`` the lines of some items in the dataset or in a pack."""
+        if len(odd):
+            self.n_rows["originals"] += len(odd)
+            rows = items.select(["line_number", "photo_id"]).take(odd).append_column("raw", [lines])
+            query = f"'{pack}', * FROM incoming"
+            self._hand_in(partial(self._append, "originals", rows, query))
+
     def insert_ingest(self, record: IngestRecord) -> None:
         """Append to ``ingests``."""
         connection = self.connection
@@ -291,7 +302,8 @@ class CatalogWriter:
         run("USE second")
         self._begin()
         create_tables(self.connection)
-        run(f'INSERT INTO rejected_lines SELECT * FROM "{first}".rejected_lines')
+        for table in ("rejected_lines", "originals"):
+            run(f'INSERT INTO {table} SELECT * FROM "{first}".{table}')
         run(
             f"""INSERT INTO items SELECT {self._columns} FROM (
             SELECT items.* REPLACE ({values}) FROM "{first}".items AS items {joins})
@@ -309,8 +321,13 @@ class CatalogWriter:
         self._begin()
         create_views(connection)
 
-    def publish(self) -> None:
+    def publish(self) -> Rewritten | None:
         """Checkpoint, read back, and give the file its name; nothing else is left of the build.
+
+        Returns
+        -------
+        Rewritten or None
+            What became of the file, if removed items had to be left out.
 
         Raises
         ------
@@ -330,7 +347,9 @@ class CatalogWriter:
             built.unlink()
             raise
         rewritten = without_forgotten(built, self.target, self.limits)
+        drop_words(self.target)
         publish(rewritten.path if rewritten else built, self.target)
+        return rewritten
 
     def iter_ids(self) -> Iterator[npt.NDArray[np.int64]]:
         """Identifiers of all items, in sorted arrays of up to a few millions."""

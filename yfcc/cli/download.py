@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from yfcc.catalog.select import IdList, Selection
-from yfcc.cli.download_display import DownloadDisplay
+from yfcc.cli.download_display import DownloadDisplay, describe_licenses
 from yfcc.cli.download_options import (
     AskAgainOption,
     DecodeOption,
@@ -40,13 +40,15 @@ from yfcc.cli.options import (
     QuietOption,
     S3EndpointOption,
 )
-from yfcc.cli.output import print_json, print_table
+from yfcc.cli.output import print_json, print_table, reader_may_leave, safe_text
 from yfcc.cli.selection import with_selection
 from yfcc.config import rate_file, s3_endpoint_url
 from yfcc.errors import UsageError
+from yfcc.redact import redact_text
 
 if TYPE_CHECKING:
     from yfcc.mirror.download import DownloadRequest
+    from yfcc.mirror.plan import DownloadPlan
     from yfcc.mirror.totals import RunSummary
 
 
@@ -102,7 +104,7 @@ def download(  # noqa: PLR0913 - each is a flag
         settings=settings,
         shards=_chosen_shards(shards, shard_of),
         n_workers=workers,
-        command=shlex.join(["yfcc", *sys.argv[1:]]),
+        command=redact_text(shlex.join(["yfcc", *sys.argv[1:]])),
         force=force,
         ask_again=ask_again,
     )
@@ -119,23 +121,33 @@ def _forecast(request: DownloadRequest, *, is_json: bool) -> None:
 
 
 def _run(request: DownloadRequest, n_processes: int, *, is_json: bool, is_quiet: bool) -> NoReturn:
+    from yfcc.mirror.root import warn_of_writers  # noqa: PLC0415
+
     listed: list[IdList] = []
     with DownloadDisplay(is_quiet=is_quiet or is_json) as display:
+
+        def tell(plan: DownloadPlan) -> None:
+            display.say(describe_licenses(plan))
+
         if n_processes > 1:
             from yfcc.engines.processes import download_in_processes  # noqa: PLC0415
 
-            summary = download_in_processes(request, n_processes, display.show, listed.append)
+            summary = download_in_processes(request, n_processes, display.show, listed.append, tell)
         else:
             from yfcc.mirror.download import download_selection  # noqa: PLC0415
 
-            summary = download_selection(request, display.show, listed.append)
-    if is_json:
-        told = asdict(listed[0]) if listed else None
-        print_json(asdict(summary) | {"mirror": request.mirror, "ids": told})
-    elif not is_quiet:
-        _print_counts(summary, request.mirror)
-        for ids in listed:
-            typer.echo(describe_ids(ids), err=True)
+            summary = download_selection(request, display.show, listed.append, tell_plan=tell)
+    warning = warn_of_writers(request.mirror)
+    with reader_may_leave():
+        if warning and not is_quiet:
+            typer.echo(safe_text(warning), err=True)
+        if is_json:
+            told = asdict(listed[0]) if listed else None
+            print_json(asdict(summary) | {"mirror": request.mirror, "ids": told})
+        elif not is_quiet:
+            _print_counts(summary, request.mirror)
+            for ids in listed:
+                typer.echo(describe_ids(ids), err=True)
     _leave(summary)
 
 
@@ -151,7 +163,8 @@ def _leave(summary: RunSummary) -> NoReturn:
     code = summary.exit_code or 0
     if summary.n_dropped:
         # A thread that does not end would keep the interpreter; it can change nothing any more.
-        sys.stdout.flush()
+        with reader_may_leave():
+            sys.stdout.flush()
         os._exit(code)
     raise typer.Exit(code)
 

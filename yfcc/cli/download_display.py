@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.live import Live
 
+    from yfcc.mirror.plan import DownloadPlan
     from yfcc.mirror.totals import RunProgress
 
 _PLAIN_EVERY_S: Final = 10.0
@@ -92,6 +93,12 @@ def describe_pace(progress: RunProgress, pace: Pace) -> str:
     return ", ".join(told)
 
 
+def describe_licenses(plan: DownloadPlan) -> str:
+    """What is selected, by licence: ``5,000 items selected: 3,100 by-nc-sa, 1,900 by``."""
+    counted = ", ".join(f"{n:,} {license_}" for license_, n in plan.count_licenses().items())
+    return f"{plan.n_selected:,} items selected" + (f": {counted}" if counted else "")
+
+
 def describe_hosts(progress: RunProgress) -> list[str]:
     """What holds requests back, a line a host."""
     return [safe_text(each.text) for each in progress.hosts]
@@ -156,6 +163,15 @@ class DownloadDisplay:
         if is_due and not self._is_quiet and not self._is_terminal:
             self._last_s = progress.elapsed_s
             self._write(describe_run(progress, self._pace))
+
+    def say(self, line: str) -> None:
+        """Tell something once, above what is drawn."""
+        if self._live is not None:
+            from rich.text import Text  # noqa: PLC0415
+
+            self._live.console.print(Text(line))
+        elif not self._is_quiet:
+            self._write(line)
 
     def draw(self) -> Group:
         """The live lines of this moment."""

@@ -23,12 +23,17 @@ from yfcc.cli import (
     query,
     recheck,
     report,
+    search,
+    selections,
     status,
     verify,
 )
+from yfcc.cli.credits import list_credits
 from yfcc.cli.options import hand_on
 from yfcc.config import read_settings, spare_blas_threads
 from yfcc.errors import InterruptedRun, UsageError, YfccError
+from yfcc.plain_text import safe_text
+from yfcc.redact import redact_text
 
 app = typer.Typer(
     name="yfcc",
@@ -49,6 +54,10 @@ app.command("verify")(verify.verify)
 app.command("forget")(forget.forget)
 app.command("recheck")(recheck.recheck)
 app.command("query")(query.query)
+app.command("search")(search.search)
+app.command("index")(search.index)
+app.command("selections")(selections.selections)
+app.command("credits")(list_credits)
 app.add_typer(export.app, name="export")
 app.add_typer(demo.app, name="demo")
 
@@ -77,6 +86,7 @@ def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
+    _open_missing_streams()
     is_debug = "--debug" in sys.argv
     spare_blas_threads()
     try:
@@ -95,6 +105,21 @@ def main() -> NoReturn:
             raise
         _fail(_interruption() or _explained(error))
     _leave(code if isinstance(code, int) else 0)
+
+
+def _open_missing_streams() -> None:
+    """Have a stream for each that was closed, as by ``>&-``: what is said there is lost.
+
+    Otherwise the next file that is opened would get its number, and what is meant for a terminal.
+    """
+    for number, mode in ((0, "r"), (1, "w"), (2, "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+            os.set_inheritable(number, True)
+            stream = open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115
+            setattr(sys, ("stdin", "stdout", "stderr")[number], stream)
 
 
 def _explained(error: Exception) -> YfccError:
@@ -124,18 +149,21 @@ def _interruption() -> InterruptedRun | None:
 
 def _fail(error: YfccError) -> NoReturn:
     """Say what happened, in the form that was asked for, and leave."""
+    message = redact_text(str(error))
     with contextlib.suppress(OSError, ValueError):
         if "--json" in sys.argv:
             shape = {
                 "error": {
                     "code": error.exit_code,
                     "kind": type(error).__name__,
-                    "message": str(error),
+                    "message": message,
                 }
             }
             print(json.dumps(shape), flush=True)  # noqa: T201
         else:
-            print(f"yfcc: {error}", file=sys.stderr, flush=True)  # noqa: T201
+            # It may quote what strangers wrote; DuckDB's messages have several lines.
+            lines = (safe_text(line) for line in message.split("\n"))
+            print("yfcc:", "\n".join(lines), file=sys.stderr, flush=True)  # noqa: T201
     if isinstance(error, InterruptedRun):
         # Threads that wait for a slow server would hold up an ordinary exit.
         with contextlib.suppress(OSError, ValueError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,7 +15,7 @@ from yfcc.cli.options import (
     QuietOption,
     S3EndpointOption,
 )
-from yfcc.cli.output import print_json, print_table
+from yfcc.cli.output import print_json, print_table, today
 from yfcc.errors import UsageError
 from yfcc.metadata.layouts import Pack
 from yfcc.progress import open_file_progress
@@ -72,6 +73,13 @@ def metadata(  # noqa: PLR0913, PLR0917 - each is a flag
             "--restart", help="Start over, though an interrupted build could be gone on with."
         ),
     ] = False,
+    forgotten: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="YFCC_FORGOTTEN",
+            help="List of removals, as `yfcc forget --export` writes it: such items stay out.",
+        ),
+    ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -87,6 +95,8 @@ def metadata(  # noqa: PLR0913, PLR0917 - each is a flag
     sizes = BuildSizes.within(memory_bytes)
     settings = BuildSettings(catalog, limit, memory_bytes, max_rejects, restart, sizes)
     access = BucketAccess(s3_endpoint, None if anonymous is None else not anonymous)
+    if forgotten is not None:
+        _keep_away(catalog, forgotten)
     opened = open_source(source, access)
     try:
         with open_file_progress(is_quiet=quiet or json) as progress:
@@ -99,6 +109,20 @@ def metadata(  # noqa: PLR0913, PLR0917 - each is a flag
         _print_counts(summary)
 
 
+def _keep_away(catalog: Path, forgotten: Path) -> None:
+    """Put a list of removals beside the catalog, where every build looks for it."""
+    from yfcc.catalog.forget import keep_away  # noqa: PLC0415
+    from yfcc.catalog.tombstones import Reason, parse_list  # noqa: PLC0415
+
+    try:
+        tombstones = parse_list(forgotten.read_bytes(), Reason.OTHER, today())
+    except OSError as error:
+        raise UsageError(f"--forgotten {forgotten}: cannot be read: {error.strerror}") from error
+    except UsageError as error:
+        raise UsageError(f"--forgotten {forgotten} {error}; nothing was built") from error
+    keep_away(catalog, tombstones)
+
+
 def _print_document(summary: BuildSummary) -> None:
     print_json(
         {
@@ -106,6 +130,7 @@ def _print_document(summary: BuildSummary) -> None:
             "edition": summary.edition,
             "missing_packs": list(summary.missing),
             "n_items": summary.n_items,
+            "n_forgotten": summary.n_forgotten,
             "files": {file: asdict(counts) for file, counts in summary.counts.items()},
         }
     )
@@ -124,4 +149,9 @@ def _print_counts(summary: BuildSummary) -> None:
             else "that column stays empty"
         )
         typer.echo(f"no {pack} file at the source: {becomes}")
+    if summary.n_forgotten:
+        typer.echo(
+            f"{summary.n_forgotten:,} removed items are left out: their lines count as rejected, "
+            "with the reason forgotten"
+        )
     typer.echo(f"{summary.n_items:,} items in {summary.catalog}")

@@ -2,42 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import sys
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import typer
 
+from yfcc.plain_text import escape_json, safe_text
+
 if TYPE_CHECKING:
     from rich.table import Table
 
-#: Characters that reorder a line for the eye: a title must not change what stands beside it.
-_BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+__all__ = ["print_json", "print_table", "safe_text", "today"]
 
 
-def safe_text(value: object) -> str:
-    r"""A value on one line, without control or reordering characters.
-
-    Examples
-    --------
-    >>> safe_text("a\x1b[31m\nb")
-    'a\\x1b[31m\\nb'
-    """
-    text = str(value)
-    if text.isprintable() and text.isascii():
-        return text
-    return "".join(_escaped(character) for character in text)
-
-
-def _escaped(character: str) -> str:
-    if character == "\n":
-        return "\\n"
-    code = ord(character)
-    if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in _BIDI:
-        return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
-    return character
+@contextmanager
+def reader_may_leave() -> Iterator[None]:
+    """Print the end of a command whose exit code counts, whether or not anybody reads it."""
+    try:
+        yield
+    except BrokenPipeError:
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError):  # what waits to be written would fail again at the exit
+                with suppress(OSError, ValueError):
+                    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def today() -> str:
@@ -49,13 +42,14 @@ def print_json(document: object) -> None:
     """One JSON document on standard output."""
     import orjson  # noqa: PLC0415
 
-    typer.echo(orjson.dumps(document, default=str, option=orjson.OPT_INDENT_2).decode())
+    text = orjson.dumps(document, default=str, option=orjson.OPT_INDENT_2).decode()
+    typer.echo(escape_json(text))
 
 
 def print_table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table on standard output: framed on a terminal, tab-separated elsewhere."""
     if not sys.stdout.isatty():
-        typer.echo("\t".join(names))
+        typer.echo("\t".join(map(safe_text, names)))
         for row in rows:
             typer.echo("\t".join(safe_text(_plain(value)) for value in row))
         return
@@ -74,7 +68,7 @@ def _framed(names: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
         for column in range(len(names))
     ]
     for name, is_right in zip(names, is_number, strict=True):
-        table.add_column(Text(name), justify="right" if is_right else "left")
+        table.add_column(Text(safe_text(name)), justify="right" if is_right else "left")
     for row in rows:
         # Text, not str: rich would read brackets in a title as markup.
         table.add_row(*(Text(safe_text(_pretty(value))) for value in row))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -88,6 +89,7 @@ def _describe(mirror: str, summary: VerifySummary) -> dict[str, Any]:
             for damage in summary.damages
         ],
         "orphans": summary.orphans,
+        "shared_bytes": [asdict(each) for each in summary.shared],
     }
 
 
@@ -96,6 +98,12 @@ def _print(summary: VerifySummary) -> None:
         typer.echo(safe_text(damage.describe()))
     for path in summary.orphans:
         typer.echo(safe_text(f"{path}: orphaned, the next download of its item sees to it"))
+    for each in summary.shared:
+        typer.echo(
+            f"{each.n_items:,} stored items have the same {each.n_bytes:,} bytes: look at item "
+            f"{each.photo_id}. If it stands for missing pictures, `yfcc forget --digest "
+            f"{each.sha256}` removes them all, and none is stored any more"
+        )
     if summary.n_items_resumed:
         typer.echo(f"{summary.n_items_resumed:,} of the items were read by a verify before this")
     if summary.n_not_decoded:

@@ -91,7 +91,7 @@ def _run(arguments: Sequence[str], say: Callable[[str], object]) -> None:
     """Run one command as a user would, in a process of its own."""
     say("")
     say("$ " + shlex.join(["yfcc", *arguments]))
-    done = subprocess.run(  # noqa: S603 - our own command, its words checked by itself
+    done = subprocess.run(  # noqa: S603 - our own command, which checks its words  # nosec B603
         [sys.executable, "-m", "yfcc.cli.main", *arguments], check=False
     )
     if done.returncode:

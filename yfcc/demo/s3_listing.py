@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote_plus
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape  # writes XML, parses none  # nosec B406
 
 from yfcc.demo.s3_objects import EtagCache
 

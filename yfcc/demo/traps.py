@@ -18,6 +18,8 @@ _JOINED: Final = (
     "\U0001f469\U0001f3ff\u200d\U0001f680 \U0001f3f3\ufe0f\u200d\U0001f308 "
     "e\u0301 \ufdfd \U0001d509"
 )
+#: Both secrets of an item for which Flickr made no second one.
+_TEN_HEX: Final = "0123456789"
 _HOSTILE_TITLE: Final = "<script>alert(1)</script>"
 
 #: Bytes of the description that makes the longest line; the true maximum is 197,990 a line.
@@ -92,7 +94,7 @@ TRAPS: Final = (
     Trap("joined emoji", 197, 1, {"title": form_encode(_JOINED)}),
     Trap("byte order mark", 199, 8, {"title": "%EF%BB%BFtitle", "description": "%C2%A0"}),
     Trap("tilde and star", 211, 1, {"title": "%7E*%7E+a.b-c_d+*"}),
-    Trap("equal secrets", 223, 1, {"secret": "0123456789", "secret_original": "0123456789"}),
+    Trap("equal secrets", 223, 1, {"secret": _TEN_HEX, "secret_original": _TEN_HEX}),
     Trap(
         "all text empty",
         227,

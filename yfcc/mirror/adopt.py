@@ -8,8 +8,9 @@ ledger that was lost.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from yfcc.mirror.document import parse_media
@@ -57,10 +58,14 @@ def find_on_disk(store: Store, item: Item, run_id: str) -> Found | None:
     is_whole = store.measure_media(item.photo_id, extension) == StoredFile(
         media.get("n_bytes", -1), media.get("sha256", "")
     )
-    return Found(_record_from(item, media, run_id) if is_whole else None, names)
+    if not is_whole:
+        return Found(None, names)
+    record = record_from(item, media, run_id)
+    return Found(replace(record, document_crc32=zlib.crc32(document)), names)
 
 
-def _record_from(item: Item, media: Mapping[str, Any], run_id: str) -> Record:
+def record_from(item: Item, media: Mapping[str, Any], run_id: str) -> Record:
+    """The record of an item that was found whole, from the ``media`` member of its JSON."""
     rights = media.get("rights") or {}
     return Record(
         photo_id=item.photo_id,

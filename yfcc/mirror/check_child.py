@@ -81,7 +81,7 @@ class ChildChecker:
 
     def __init__(self, root: Path, options: CheckOptions) -> None:
         said = orjson.dumps(asdict(options)).decode()
-        self._process = subprocess.Popen(  # noqa: S603 - our own module
+        self._process = subprocess.Popen(  # noqa: S603 - our own module  # nosec B603
             [sys.executable, "-P", "-m", "yfcc.mirror.check_child", str(root.absolute()), said],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -17,8 +17,9 @@ Locks save work; they do not carry correctness. If somebody deletes the lock fil
 run, the run notices before its next commit and stops; temporary names are unique, publishing is
 idempotent, and a ledger file that grew behind a run's back is refused.
 
-The mutex also covers the sweeping: directories ``tmp/<run_id>`` without a living run are
-removed. Child processes made by ``fork`` inherit the lock: use ``spawn`` or ``forkserver``.
+The mutex also covers the sweeping: directories ``tmp/<run_id>``, and other files of runs that
+are not living, are removed. Child processes made by ``fork`` inherit the lock: use ``spawn`` or
+``forkserver``.
 """
 
 from __future__ import annotations
@@ -35,10 +36,24 @@ import orjson
 
 from yfcc.errors import LockedError
 from yfcc.mirror.disk import target_errors
-from yfcc.mirror.layout import LEDGER, LOCK_SUFFIX, LOCKS, MIRROR_FILE, TMP
-from yfcc.mirror.root import AnyMirror, Mirror
+from yfcc.mirror.layout import (
+    LEDGER,
+    LOCK_SUFFIX,
+    LOCKS,
+    MEDIA,
+    MIRROR_FILE,
+    PROBE_PREFIX,
+    TMP,
+)
+from yfcc.mirror.root import AnyMirror, Mirror, sweep_root
 from yfcc.mirror.shards import format_shards, parse_shards
-from yfcc.mirror.tree import NEW_READABLE_FILE, PRIVATE_FILE_MODE, create_directory, list_names
+from yfcc.mirror.tree import (
+    NEW_READABLE_FILE,
+    PRIVATE_FILE_MODE,
+    create_directory,
+    list_files,
+    list_names,
+)
 
 if TYPE_CHECKING:
     from yfcc.mirror.bucket.claim import BucketClaim
@@ -162,7 +177,10 @@ def _claim(mirror: Mirror, shards: frozenset[int], run_id: str, started: str) ->
         living = _living_claims(mirror)
         for held in living:
             _refuse_overlap(mirror, shards, held)
-        _sweep_tmp(mirror, {str(held.get("run_id")) for held in living})
+        sweep_root(mirror)
+        living_ids = {str(held.get("run_id")) for held in living}
+        _sweep_probes(mirror, living_ids)
+        _sweep_tmp(mirror, living_ids)
         content = orjson.dumps(
             {
                 "run_id": run_id,
@@ -243,6 +261,18 @@ def _refuse_overlap(mirror: Mirror, shards: frozenset[int], held: dict[str, obje
             f"on {held['host']} since {held['started']}: wait until it ends, or stop it (a "
             "download of other shards, by --shards, can go on beside it)"
         )
+
+
+def _sweep_probes(mirror: Mirror, living: set[str]) -> None:
+    """Remove what runs tried the disk with, and were killed before they could."""
+    with suppress(FileNotFoundError):
+        media_fd = mirror.open_directory(MEDIA)
+        try:
+            for name in list_files(media_fd):
+                if name.startswith(PROBE_PREFIX) and name[len(PROBE_PREFIX) :] not in living:
+                    mirror.disk.unlink(name, dir_fd=media_fd)
+        finally:
+            os.close(media_fd)
 
 
 def _sweep_tmp(mirror: Mirror, living: set[str]) -> None:

@@ -264,6 +264,13 @@ class Committer:
         publications = [entry.publication for entry in group if entry.publication]
         if publications:
             self._store.publish(publications)
+        adopted = [
+            entry.record.photo_id
+            for entry in group
+            if entry.publication is None and entry.record.outcome is Outcome.STORED
+        ]
+        if adopted:  # by a run that may have been killed before it could sync their names
+            self._store.keep_names(adopted)
         by_ledger: dict[ShardLedger, list[Entry]] = defaultdict(list)
         for entry in group:
             by_ledger[entry.ledger].append(entry)

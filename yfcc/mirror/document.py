@@ -18,6 +18,10 @@ SCHEMA_VERSION: Final = 1
 CATALOG_MEMBERS: Final = ("attribution", "metadata", "autotags", "exif", "places")
 
 
+#: Members of ``media`` that are texts.
+_TEXTS: Final = ("content_type", "source", "url", "fetched_at")
+
+
 def build_document(item: Item, record: Record) -> bytes:
     """The JSON of a stored item: one object, UTF-8, ending in a newline.
 
@@ -75,4 +79,17 @@ def parse_media(document: bytes, photo_id: int) -> Mapping[str, Any] | None:
         is_ours = found["photo_id"] == photo_id and isinstance(media["path"], str)
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return None
-    return media if is_ours else None
+    return media if is_ours and _is_as_written(media) else None
+
+
+def _is_as_written(media: Mapping[str, Any]) -> bool:
+    """Whether size and digest are there, and no member is of another type than it was."""
+    rights = media.get("rights")
+    return (
+        isinstance(media.get("n_bytes"), int)
+        and isinstance(media.get("sha256"), str)
+        and all(isinstance(media.get(name), str | None) for name in _TEXTS)
+        and all(isinstance(media.get(name), int | None) for name in ("width", "height"))
+        and isinstance(rights, dict | None)
+        and all(isinstance(value, str) for value in (rights or {}).values())
+    )

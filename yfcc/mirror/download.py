@@ -102,6 +102,7 @@ def download_selection(
     tell_ids: Callable[[IdList], object] = lambda _: None,
     stop: StopRequest | None = None,
     plan: DownloadPlan | None = None,
+    tell_plan: Callable[[DownloadPlan], object] = lambda _: None,
 ) -> RunSummary:
     """Mirror what is selected; what an earlier run did is not done again.
 
@@ -116,6 +117,8 @@ def download_selection(
         Asks for an orderly end; by default signals do.
     plan : DownloadPlan, optional
         The work, if it was counted before, by :func:`plan_selection`.
+    tell_plan : callable, optional
+        Gets the work, with its licences, before anything is fetched.
 
     Raises
     ------
@@ -130,6 +133,7 @@ def download_selection(
         nullcontext(stop) if stop else stop_on_signals(StopRequest()) as stopping,
     ):
         plan = plan or _plan(request, catalog, root, tell_ids)
+        tell_plan(plan)
         fingerprint = Fingerprint(
             catalog=catalog.fingerprint(),
             selection_sql=catalog.describe(request.selection),
@@ -163,7 +167,7 @@ def _plan(
 ) -> DownloadPlan:
     """The work of the run, if the disk can hold what comes of it."""
     counts = catalog.count(request.selection)
-    plan = plan_download(counts.by_shard(), request.shards)
+    plan = plan_download(counts.by_shard(), request.shards, licenses=counts.licenses_by_shard())
     ids = catalog.listed(request.selection)
     if ids is not None:
         tell_ids(ids)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from yfcc.errors import VerifyError
 from yfcc.mirror.record import Record, decode_record, encode_record
+from yfcc.mirror.same_bytes import SharedBytes
 
 #: Damages named in the message of an error.
 _N_NAMED: Final = 5
@@ -154,6 +155,9 @@ class VerifySummary:
         Of ``n_items``, those that an earlier verification read, which did not come to its end.
     seed : int or None
         Which sample was read; None if everything was.
+    shared : list of SharedBytes
+        Bytes that many stored items have: no damage, but perhaps no photos. Looked for where
+        everything was read.
     """
 
     n_items: int = 0
@@ -164,6 +168,7 @@ class VerifySummary:
     orphans: list[str] = field(default_factory=list)
     n_items_resumed: int = 0
     seed: int | None = None
+    shared: list[SharedBytes] = field(default_factory=list)
 
     def add(self, findings: ShardFindings) -> None:
         """Take in what was found in a shard."""

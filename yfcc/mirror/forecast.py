@@ -12,8 +12,9 @@ from typing import Final
 
 import orjson
 
-from yfcc.catalog.reader import Catalog, SelectionCounts
+from yfcc.catalog.reader import Catalog
 from yfcc.catalog.select import IdList, Selection
+from yfcc.catalog.selection_counts import SelectionCounts
 from yfcc.errors import TargetError
 from yfcc.mirror.ledger import find_committed, iter_shards, read_last_seals
 from yfcc.mirror.opening import has_mirror, is_in_bucket, open_any

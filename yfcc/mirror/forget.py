@@ -23,6 +23,7 @@ from typing import Final
 
 from yfcc.catalog.tombstones import Kind, Reason, Tombstone, TombstoneSet, gather, make_tombstone
 from yfcc.errors import LockedError, SourceMissing, TargetError, VerifyError
+from yfcc.mirror.cache_folder import drop_cache
 from yfcc.mirror.claim import AnyClaim, claim_shards
 from yfcc.mirror.clock import Clock, SystemClock, format_utc
 from yfcc.mirror.disk import target_errors
@@ -148,15 +149,22 @@ def _remove_pending(
     run_id = f"forget-{secrets.token_hex(6)}"
     try:
         with claim_shards(mirror, frozenset(shards), run_id, now) as claim:
-            matches = find_matches(mirror, wanted, catalog)
+            unnamed: list[int] = []
+            matches = find_matches(mirror, wanted, catalog, unnamed)
             file.add(
                 make_tombstone(Kind.ID, str(photo_id), reason, now[:10])
                 for photo_id, reason in matches.items()
             )
             digests = _remove_matches(mirror, claim, matches, now, summary)
             _empty_verify_journal(mirror)
+            drop_cache(mirror)
             summary.unknown = sorted(set(summary.unknown) & wanted.ids.keys())
             summary.left += _find_left(mirror, matches)
+            for photo_id in sorted(set(unnamed) - matches.keys()):
+                summary.left.append(
+                    f"item {photo_id} may be meant too, but its JSON is damaged or missing: name "
+                    "a --catalog, or run `yfcc verify --repair` and then this again"
+                )
             for photo_id in find_same_bytes(mirror, digests, matches):
                 summary.left.append(
                     f"item {photo_id} has the same bytes as a removed one: forget it too, by "
@@ -218,6 +226,7 @@ def _empty_verify_journal(mirror: Mirror) -> None:
             with suppress(BlockingIOError):
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 mirror.disk.truncate(fd, 0)
+                mirror.disk.fdatasync(fd)
         finally:
             os.close(fd)
 

@@ -18,7 +18,7 @@ from yfcc.mirror.tree import list_names, read_file
 
 _CHUNK: Final = 500_000
 _STEP: Final = re.compile(r"[0-9]{3}")
-_DOCUMENT: Final = re.compile(r"([1-9][0-9]{0,18})\.json")
+_FILE: Final = re.compile(r"([1-9][0-9]{0,18})\.[a-z0-9]{2,4}")
 
 # In JSON no quote of a text stands without a backslash: these match no text, only members.
 _NSID: Final = re.compile(rb'"user_nsid":"([^"]*)"')
@@ -31,7 +31,10 @@ _HASH_IN_URL: Final = re.compile(rb'/([0-9a-f]{16,32})\.[a-z0-9]{2,4}"')
 
 
 def find_matches(
-    mirror: Mirror, named: TombstoneSet, catalog: Path | None = None
+    mirror: Mirror,
+    named: TombstoneSet,
+    catalog: Path | None = None,
+    unnamed: list[int] | None = None,
 ) -> dict[int, Reason]:
     """Items that are named, with the reasons: by their ids, and by what is known of them.
 
@@ -45,6 +48,8 @@ def find_matches(
     named : TombstoneSet
     catalog : Path, optional
         Knows the items' owners and hashes.
+    unnamed : list of int, optional
+        Gets the items of which nobody can say whose they are: their JSON is damaged or missing.
 
     Raises
     ------
@@ -58,7 +63,7 @@ def find_matches(
         for photo_id, reason in _search_ledger(mirror, named):
             found.setdefault(photo_id, reason)
     if named.users or named.hashes:
-        ids: Iterable[int] = iter_document_ids(mirror)
+        ids: Iterable[int] = iter_item_ids(mirror)
         if catalog is not None:
             # The catalog's owners and hashes are the JSON's too: only strangers are read.
             from yfcc.catalog.known_items import KnownItems, find_items  # noqa: PLC0415 - DuckDB
@@ -68,7 +73,7 @@ def find_matches(
                 found.setdefault(photo_id, reason)
             with KnownItems(catalog) as known:
                 ids = [each for chunk in _chunks(ids) for each in known.unknown(chunk)]
-        for photo_id, reason in _search_documents(mirror, named, ids):
+        for photo_id, reason in _search_documents(mirror, named, ids, unnamed):
             found.setdefault(photo_id, reason)
     return found
 
@@ -79,16 +84,14 @@ def _chunks(ids: Iterable[int]) -> Iterator[list[int]]:
         yield chunk
 
 
-def iter_document_ids(mirror: Mirror) -> Iterator[int]:
-    """Items that have a JSON in the mirror, recorded or not: every directory is listed."""
+def iter_item_ids(mirror: Mirror) -> Iterator[int]:
+    """Items that have files in the mirror, recorded or not: every directory is listed."""
     for top in _list(mirror, (MEDIA,)):
         if _STEP.fullmatch(top):
             for leaf in _list(mirror, (MEDIA, top)):
                 if _STEP.fullmatch(leaf):
-                    for name in _list(mirror, (MEDIA, top, leaf)):
-                        match = _DOCUMENT.fullmatch(name)
-                        if match:
-                            yield int(match[1])
+                    found = map(_FILE.fullmatch, _list(mirror, (MEDIA, top, leaf)))
+                    yield from dict.fromkeys(int(match[1]) for match in found if match)
 
 
 def _list(mirror: Mirror, parts: tuple[str, ...]) -> list[str]:
@@ -120,17 +123,19 @@ def read_document(mirror: Mirror, photo_id: int) -> bytes | None:
 
 
 def _search_documents(
-    mirror: Mirror, named: TombstoneSet, ids: Iterable[int]
+    mirror: Mirror, named: TombstoneSet, ids: Iterable[int], unnamed: list[int] | None
 ) -> Iterator[tuple[int, Reason]]:
     """Items whose JSON, damaged or not, says that they are named."""
     users = {nsid.encode(): reason for nsid, reason in named.users.items()}
     hashes = {each.encode(): reason for each, reason in named.hashes.items()}
     for photo_id in ids:
         content = read_document(mirror, photo_id) or b""
-        said = [*map(users.get, _NSID.findall(content)), *map(hashes.get, _HASH.findall(content))]
-        reason = next(filter(None, said), None)
+        owners, marks = _NSID.findall(content), _HASH.findall(content)
+        reason = next(filter(None, [*map(users.get, owners), *map(hashes.get, marks)]), None)
         if reason is not None:
             yield photo_id, reason
+        elif unnamed is not None and ((users and not owners) or (hashes and not marks)):
+            unnamed.append(photo_id)
 
 
 def _search_ledger(mirror: Mirror, named: TombstoneSet) -> Iterator[tuple[int, Reason]]:

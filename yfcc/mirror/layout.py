@@ -8,6 +8,7 @@
     ledger/0a3.jsonl                  outcomes of shard 0xa3, append only
     ledger/runs/<run_id>.json         what a run was asked and what came of it
     ledger/locks/<run_id>.lock        shards a living run holds
+    ledger/cache/….parquet            the ledger as a table, for queries; may be deleted
     tmp/<run_id>/0…f/….part           files that are not whole yet
 
 In a bucket the names are the same, without ``tmp``, and with ``ledger/0a3/00000018.jsonl`` for
@@ -34,8 +35,11 @@ MEDIA: Final = "media"
 LEDGER: Final = "ledger"
 RUNS: Final = "runs"
 LOCKS: Final = "locks"
+CACHE: Final = "cache"
 TMP: Final = "tmp"
 PART_SUFFIX: Final = ".part"
+#: Of the file in ``media`` by which a run tries the disk out; its id follows.
+PROBE_PREFIX: Final = "probe-"
 LOCK_SUFFIX: Final = ".lock"
 
 _PHOTOS: Final = ("jpg", "png", "gif", "webp", "tif", "bmp", "heic", "avif")

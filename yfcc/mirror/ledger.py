@@ -12,8 +12,9 @@ have which latest outcome, and ``n_bytes`` what the stored ones weigh, so that t
 each file is a summary of the whole mirror. The latest record of an item is the one that counts.
 
 Lines without a valid seal do not count: behind the last seal they are the torn end of a commit
-that was cut short, and the next writer cuts them off; before it they are damage, which ``verify``
-reports. Their items are simply unknown again, and found on disk or asked for by the next run.
+that was cut short, and the next writer cuts them off; before it, or under a seal that is not
+theirs, they are damage, which ``verify`` reports. Their items are simply unknown again, and found
+on disk or asked for by the next run.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import os
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -32,7 +33,7 @@ import orjson
 from yfcc.mirror.disk import target_errors
 from yfcc.mirror.layout import LEDGER, ledger_name, parse_ledger_name
 from yfcc.mirror.root import AnyMirror, Mirror
-from yfcc.model import Outcome
+from yfcc.model import N_SHARDS, Outcome
 
 _SEAL: Final = b'{"commit":'
 
@@ -80,7 +81,7 @@ class Committed:
     end : int
         Where the last valid commit ends: what follows is torn.
     n_damaged_bytes : int
-        Bytes before ``end`` that belong to no valid commit.
+        Bytes up to the last line of a seal, valid or not, that belong to no valid commit.
     seal : Seal or None
         Of the last valid commit.
     """
@@ -139,7 +140,7 @@ def find_committed(content: bytes) -> Committed:
     """The records that count in a shard's file."""
     records: list[bytes] = []
     last: Seal | None = None
-    start = end = n_valid_bytes = 0
+    start = end = n_valid_bytes = end_of_seals = 0
     while (sealed_end := _find_seal(content, start)) >= 0:
         newline = content.find(b"\n", sealed_end)
         if newline < 0:
@@ -151,8 +152,8 @@ def find_committed(content: bytes) -> Committed:
             last = seal
             end = newline + 1
             n_valid_bytes += end - start
-        start = newline + 1
-    return Committed(records, end, end - n_valid_bytes, last)
+        start = end_of_seals = newline + 1
+    return Committed(records, end, end_of_seals - n_valid_bytes, last)
 
 
 def seal_lines(lines: bytes) -> bytes:
@@ -194,17 +195,21 @@ def iter_shards(mirror: AnyMirror, shards: Iterable[int]) -> Iterator[bytes]:
         yield from map(partial(read_shard, mirror), shards)
 
 
-def read_last_seals(mirror: AnyMirror) -> dict[int, Seal]:
+def read_last_seals(
+    mirror: AnyMirror, shards: Collection[int] = range(N_SHARDS)
+) -> dict[int, Seal]:
     """The summary of every shard in which anything was committed, by shard, ascending.
 
     One small read a shard, in a bucket many at a time.
     """
     if isinstance(mirror, Mirror):
-        seals = {shard: read_last_seal(mirror, shard) for shard in list_shards(mirror)}
+        there = [shard for shard in list_shards(mirror) if shard in shards]
+        seals = {shard: read_last_seal(mirror, shard) for shard in there}
         return {shard: seal for shard, seal in seals.items() if seal is not None}
     from yfcc.mirror.bucket import segments  # noqa: PLC0415
 
-    found = segments.list_ledger(mirror.objects)
+    listed = segments.list_ledger(mirror.objects)
+    found = {shard: each for shard, each in listed.items() if shard in shards}
     objects = mirror.objects
     lines = mirror.map_ahead(
         lambda each: segments.read_last_line(objects, each.shard, each), found.values()

@@ -56,6 +56,9 @@ class Record:
         The run that made the record.
     rights : mapping of str to str
         Rights headers as received.
+    document_crc32 : int or None
+        Of the item's JSON, every byte of it; None unless stored, and in records of earlier
+        versions.
     """
 
     photo_id: int
@@ -77,6 +80,7 @@ class Record:
     run_id: str
     last_error: str | None = None
     rights: Mapping[str, str] = field(default_factory=dict)
+    document_crc32: int | None = None
 
 
 _FIELDS: Final = tuple(each.name for each in fields(Record))

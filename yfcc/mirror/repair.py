@@ -104,6 +104,7 @@ def _take_back(damage: Damage, run_id: str, now: str) -> Record:
         path=None,
         n_bytes=None,
         sha256=None,
+        document_crc32=None,
         fetched_at=now,
         run_id=run_id,
         last_error=f"verify: {damage.describe()}",

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from html import escape
+from html import escape as escape_html
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -28,6 +28,7 @@ from yfcc.mirror.plot import Series, draw_areas, draw_line, format_time
 from yfcc.mirror.run_file import read_last_run, read_run
 from yfcc.mirror.samples import MAX_NOTES, Note, Sample, read_samples
 from yfcc.mirror.totals import RunSummary
+from yfcc.plain_text import safe_text
 
 #: Points of a plot: more than that many pixels cannot show.
 _N_POINTS: Final = 240
@@ -109,6 +110,11 @@ def write_report(report: Report, target: Path) -> None:
                 part.unlink()
 
 
+def _escape(text: str) -> str:
+    """Text for the page: harmless as markup, and as text where the page's source is printed."""
+    return escape_html(safe_text(text))
+
+
 def render_report(report: Report) -> str:
     """The page as text."""
     run = report.run
@@ -116,11 +122,12 @@ def render_report(report: Report) -> str:
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     body = "\n".join(
         [
-            f"<h1>Run {escape(run.run_id)}</h1>",
+            f"<h1>Run {_escape(run.run_id)}</h1>",
             _summary(report),
             "<h2>Outcomes</h2>",
             _outcomes(run),
             *_plots(report),
+            *_licenses(run),
             *_errors(run),
             *_pauses(report),
             "<h2>What was asked</h2>",
@@ -131,7 +138,7 @@ def render_report(report: Report) -> str:
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width">\n'
-        f"<title>yfcc run {escape(run.run_id)}</title>\n<style>{_STYLE}</style></head>\n"
+        f"<title>yfcc run {_escape(run.run_id)}</title>\n<style>{_STYLE}</style></head>\n"
         f"<body>\n{body}\n</body></html>\n"
     )
 
@@ -173,7 +180,7 @@ def _outcomes(run: RunSummary) -> str:
     rows = [*sorted(run.outcomes.items(), key=lambda each: -each[1])]
     rows.append(("not yet tried", run.not_yet_tried))
     lines = [
-        f'<tr><td>{escape(name)}</td><td class="n">{n:,}</td><td class="n">'
+        f'<tr><td>{_escape(name)}</td><td class="n">{n:,}</td><td class="n">'
         f"{n / max(run.n_selected, 1):.1%}</td></tr>"
         for name, n in rows
     ]
@@ -238,6 +245,17 @@ def _rates(values: Sequence[float], edges_s: Sequence[float]) -> list[float]:
     ]
 
 
+def _licenses(run: RunSummary) -> Iterable[str]:
+    if run.licenses:
+        yield "<h2>Licences</h2>"
+        yield "<p>Of the selected items, whatever became of them.</p>"
+        rows = [
+            (name, f"{n:,}", f"{n / max(run.n_selected, 1):.1%}")
+            for name, n in sorted(run.licenses.items(), key=lambda each: -each[1])
+        ]
+        yield _counts(("licence", "items", "share"), rows)
+
+
 def _errors(run: RunSummary) -> Iterable[str]:
     if run.errors:
         yield "<h2>Errors on the way</h2>"
@@ -278,11 +296,15 @@ def _asked(report: Report) -> str:
 
 def _table(rows: Iterable[tuple[str, str]], *, is_code: bool = False) -> str:
     kind = ' class="code"' if is_code else ""
-    lines = (f"<tr><td>{escape(a)}</td><td{kind}>{escape(b)}</td></tr>" for a, b in rows)
+    lines = (f"<tr><td>{_escape(a)}</td><td{kind}>{_escape(b)}</td></tr>" for a, b in rows)
     return f"<table>{''.join(lines)}</table>"
 
 
-def _counts(names: tuple[str, str], rows: Iterable[tuple[str, str]]) -> str:
-    lines = (f'<tr><td>{escape(a)}</td><td class="n">{escape(b)}</td></tr>' for a, b in rows)
-    head = f'<tr><th>{escape(names[0])}</th><th class="n">{escape(names[1])}</th></tr>'
-    return f"<table>{head}{''.join(lines)}</table>"
+def _counts(names: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """A table whose first column is text and whose others are numbers."""
+
+    def line(cells: tuple[str, ...], kind: str) -> str:
+        numbers = (f'<{kind} class="n">{_escape(each)}</{kind}>' for each in cells[1:])
+        return f"<tr><{kind}>{_escape(cells[0])}</{kind}>{''.join(numbers)}</tr>"
+
+    return f"<table>{line(names, 'th')}{''.join(line(row, 'td') for row in rows)}</table>"

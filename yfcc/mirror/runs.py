@@ -36,6 +36,7 @@ RUNS_SCHEMA: Final = pa.schema(
         ("command", pa.string()),
         ("error", pa.string()),
         ("errors", pa.map_(pa.string(), pa.int64())),
+        ("licenses", pa.map_(pa.string(), pa.int64())),
     ]
 )
 
@@ -92,6 +93,7 @@ def _row(run: RunSummary) -> dict[str, Any]:
         "command": asked.command,
         "error": run.error,
         "errors": list(run.errors.items()),
+        "licenses": list(run.licenses.items()),
     }
 
 

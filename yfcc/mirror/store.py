@@ -14,6 +14,7 @@ from yfcc.mirror.disk import target_errors
 from yfcc.mirror.layout import (
     MEDIA,
     PART_SUFFIX,
+    PROBE_PREFIX,
     TMP,
     check_extension,
     directory_parts,
@@ -85,6 +86,15 @@ class Store(Protocol):
         ------
         TargetError
             Some may have appeared; none may be recorded.
+        """
+
+    def keep_names(self, photo_ids: Iterable[int]) -> None:
+        """Make durable that items are under their final names, whoever put them there.
+
+        Raises
+        ------
+        TargetError
+            None of them may be recorded.
         """
 
     def read_document(self, photo_id: int) -> bytes | None:
@@ -160,6 +170,14 @@ class LocalStore:
             staging.publish()
             self._sync_names(opened)
 
+    def keep_names(self, photo_ids: Iterable[int]) -> None:
+        """Make durable that items are under their final names, whoever put them there."""
+        with target_errors(f"sync folders of {self._mirror.root}"), ExitStack() as cleanup:
+            opened: _Opened = {}
+            for photo_id in photo_ids:
+                self._open_below_media(cleanup, opened, directory_parts(photo_id)[1:])
+            self._sync_names(opened)
+
     def _open_below_media(self, cleanup: ExitStack, opened: _Opened, parts: tuple[str, ...]) -> int:
         """Descriptor of a directory below ``media``, made if it is missing, opened once."""
         fd = opened.get(parts)
@@ -217,6 +235,9 @@ class LocalStore:
         """An item's JSON, or None if it has none."""
         name = document_name(photo_id)
         doing = f"read {self._describe(photo_id, name)}"
+        with target_errors(doing):
+            if not self._may_have(photo_id, name):
+                return None
         with target_errors(doing), self._leaf(photo_id) as leaf_fd:
             if leaf_fd is None:
                 return None
@@ -254,7 +275,7 @@ class LocalStore:
         with target_errors(f"write to {self._mirror.root}"), ExitStack() as cleanup:
             media_fd = self._mirror.open_directory(MEDIA, create=True)
             cleanup.callback(os.close, media_fd)
-            name = f"probe-{self._run_id}"
+            name = PROBE_PREFIX + self._run_id
             staging = self._open_staging(cleanup)
             staging.write(self._new_name(), b"may be deleted\n", media_fd, name)
             staging.publish()
@@ -264,6 +285,20 @@ class LocalStore:
         """Bytes free and bytes in all."""
         with target_errors(f"measure the space left in {self._mirror.root}"):
             return self._disk.measure_space(self._mirror.fd)
+
+    def _may_have(self, photo_id: int, name: str) -> bool:
+        """Whether an item may have a file: asked of every new item, and answered in one call.
+
+        Links on the way are followed here: what is there is opened step by step afterwards.
+        """
+        path = "/".join((*directory_parts(photo_id), name))
+        try:
+            os.stat(path, dir_fd=self._mirror.fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            pass  # said where it is opened
+        return True
 
     @contextmanager
     def _leaf(self, photo_id: int) -> Iterator[int | None]:

@@ -31,6 +31,7 @@ import orjson
 from yfcc.catalog.tombstones import (
     Reason,
     Tombstone,
+    TombstoneSet,
     decode_tombstone,
     encode_tombstone,
     gather,
@@ -289,6 +290,11 @@ class LiveTombstones:
                 ).st_size
             except FileNotFoundError:
                 return 0
+
+    @property
+    def removed(self) -> TombstoneSet:
+        """All of them, as they were at the last look."""
+        return self._set
 
     def reason_of(self, item: Item) -> Reason | None:
         """Why an item must not be fetched; None if it may be."""

@@ -229,6 +229,8 @@ class RunSummary:
     errors : mapping of str to int
         Items that this run tried by source and kind of their first error, stored in the end or
         not.
+    licenses : mapping of str to int
+        Selected items by licence, the most frequent first; empty where an older version ran.
     """
 
     run_id: str
@@ -246,6 +248,7 @@ class RunSummary:
     exit_code: int | None = None
     error: str | None = None
     errors: Mapping[str, int] = field(default_factory=dict)
+    licenses: Mapping[str, int] = field(default_factory=dict)
 
     def check(self) -> None:
         """Make sure that every selected item is accounted for.

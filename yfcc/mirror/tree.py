@@ -79,6 +79,12 @@ def list_names(dir_fd: int) -> list[str]:
         return [entry.name for entry in entries]
 
 
+def list_files(dir_fd: int) -> list[str]:
+    """Names of the regular files in an open directory, in no order."""
+    with os.scandir(dir_fd) as entries:
+        return [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+
+
 def open_regular_file(disk: Disk, dir_fd: int, name: str) -> int:
     """Descriptor of a file for reading; links, directories and pipes are refused.
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -24,7 +26,7 @@ from yfcc.mirror.layout import (
     media_name,
     media_path,
 )
-from yfcc.mirror.ledger import find_committed, read_shard
+from yfcc.mirror.ledger import Committed, find_committed, read_shard
 from yfcc.mirror.record import Record, decode_record
 from yfcc.mirror.root import AnyMirror
 from yfcc.model import Outcome
@@ -68,10 +70,11 @@ def read_records(
         It cannot be read.
     """
     content = find_committed(read_shard(mirror, task.shard))
-    if content.n_damaged_bytes:
-        findings.damages.append(_ledger_damage(task.shard, content.n_damaged_bytes))
     latest = _latest_records(content.iter_lines())
     stored = [record for record in latest.values() if record.outcome is Outcome.STORED]
+    damage = _check_seals(content, latest)
+    if damage is not None:
+        findings.damages.append(_ledger_damage(task.shard, *damage))
     if task.n_sample is not None:
         choice = random.Random(f"{task.seed}-{task.shard}")  # noqa: S311 - no secret
         stored = choice.sample(stored, min(task.n_sample, len(stored)))
@@ -134,7 +137,7 @@ def check_document(content: bytes | None, record: Record, absence: str) -> Damag
     said = f"JSON of item {record.photo_id} with {say_bytes(record.n_bytes, record.sha256)}"
     if content is None:
         return Damage(Problem.JSON_MISSING, path, said, absence, record.shard, record)
-    disagreement = _compare_document(content, record)
+    disagreement = _compare_document(content, record) or _compare_crc32(content, record)
     if disagreement is not None:
         return Damage(Problem.JSON_CHANGED, path, said, disagreement, record.shard, record)
     return None
@@ -223,6 +226,14 @@ def _compare_document(content: bytes, record: Record) -> str | None:
     return None
 
 
+def _compare_crc32(content: bytes, record: Record) -> str | None:
+    """How the bytes of an item's JSON disagree with its record; None if they do not."""
+    expected, got = record.document_crc32, zlib.crc32(content)
+    if expected is None or got == expected:
+        return None
+    return f"{len(content)} bytes with CRC-32 {got:08x} instead of {expected:08x}"
+
+
 def damage_of(problem: Problem, record: Record, got: str) -> Damage:
     """Something wrong with an item's media."""
     expected = say_bytes(record.n_bytes, record.sha256)
@@ -234,9 +245,19 @@ def say_bytes(n_bytes: int | None, sha256: str | None) -> str:
     return f"{n_bytes or 0} bytes with SHA-256 {sha256 or ''}"
 
 
-def _ledger_damage(shard: int, n_bytes: int) -> Damage:
-    """Bytes in a shard's ledger that belong to no commit."""
+def _check_seals(content: Committed, latest: Mapping[int, Record]) -> tuple[str, str] | None:
+    """What the seals of a shard's ledger should be, and are; None if nothing is wrong."""
+    if content.n_damaged_bytes:
+        return "sealed commits", f"{content.n_damaged_bytes} bytes without a seal"
+    counts = Counter(record.outcome.value for record in latest.values())
+    n_bytes = sum(record.n_bytes or 0 for record in latest.values())
+    seal = content.seal
+    if seal is None or (Counter(seal.counts), seal.n_bytes) == (counts, n_bytes):
+        return None
+    return f"{dict(counts)} of {n_bytes} bytes", f"a seal with {seal.counts} of {seal.n_bytes}"
+
+
+def _ledger_damage(shard: int, expected: str, got: str) -> Damage:
+    """Something wrong in a shard's ledger."""
     path = f"{LEDGER}/{ledger_name(shard)}"
-    return Damage(
-        Problem.LEDGER_DAMAGED, path, "sealed commits", f"{n_bytes} bytes without a seal", shard
-    )
+    return Damage(Problem.LEDGER_DAMAGED, path, expected, got, shard)

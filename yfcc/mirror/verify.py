@@ -22,9 +22,10 @@ from yfcc.mirror.check_child import CheckOptions, ChildChecker, OwnChecker
 from yfcc.mirror.disk import target_errors
 from yfcc.mirror.findings import Damage, Problem, ShardFindings, VerifySummary
 from yfcc.mirror.forget import finish_removals
-from yfcc.mirror.layout import MEDIA
+from yfcc.mirror.layout import MEDIA, PROBE_PREFIX
 from yfcc.mirror.ledger import list_shards, read_last_seals
 from yfcc.mirror.root import AnyMirror
+from yfcc.mirror.same_bytes import find_shared_bytes
 from yfcc.mirror.shards import format_shards
 from yfcc.mirror.verdicts import ShardTask
 from yfcc.mirror.verify_journal import VerifyJournal
@@ -133,6 +134,8 @@ def verify_mirror(
                 report(summary)
         if journal is not None:
             journal.finish()
+    if options.shards is None and options.n_sample is None:
+        summary.shared = find_shared_bytes(mirror, summary.n_items)
     summary.damages.sort(key=lambda damage: damage.shard)
     summary.orphans.sort()
     return summary
@@ -200,7 +203,7 @@ def _list_leaves(mirror: AnyMirror) -> tuple[dict[int, array[int]], list[Damage]
     for top, is_step in _list(mirror, (MEDIA,)):
         if not is_step:
             # A run that is killed leaves its probe behind.
-            strays += [] if top.startswith("probe-") else [f"{MEDIA}/{top}"]
+            strays += [] if top.startswith(PROBE_PREFIX) else [f"{MEDIA}/{top}"]
             continue
         for leaf, is_leaf in _list(mirror, (MEDIA, top)):
             if is_leaf:

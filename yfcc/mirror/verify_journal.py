@@ -2,7 +2,12 @@
 
 ``ledger/verify.jsonl`` begins with a line that says what is verified, and gets a line for every
 shard that was checked to its end. It is emptied when the verification is done. The manifest grows
-beside its final name, and each line of the journal says how far it belongs to it.
+beside its final name, and each line of the journal says how far it belongs to it, and what its
+bytes add up to.
+
+Lines are not synced, for a power cut may cost some reading again: what it tears or empties, in
+journal or manifest, doesn't count. That a journal was emptied is synced, or the progress of a
+verification that is done would come back, and what it read would not be read by the next.
 """
 
 from __future__ import annotations
@@ -10,6 +15,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import zlib
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -32,6 +38,7 @@ JOURNAL: Final = "verify.jsonl"
 #: What was read longer ago than this is read again.
 _MAX_AGE: Final = timedelta(days=7)
 
+_READ_BYTES: Final = 1 << 20
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -51,15 +58,28 @@ class ManifestFile:
         self._disk = disk
         with target_errors(f"write {self._part}"):
             self._dir_fd = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
             self._fd = disk.open(self._part.name, flags, 0o644, dir_fd=self._dir_fd)
         self.n_bytes = os.fstat(self._fd).st_size
+        self.crc32 = 0
+        self._n_read = 0
 
-    def cut(self, n_bytes: int) -> None:
-        """Forget all lines after so many bytes."""
+    def holds(self, n_bytes: int, crc32: int) -> bool:
+        """Whether so many bytes are there, and add up; to be asked for in growing order."""
+        with target_errors(f"read {self._part}"):
+            while self._n_read < n_bytes:
+                piece = os.pread(self._fd, min(_READ_BYTES, n_bytes - self._n_read), self._n_read)
+                if not piece:
+                    return False
+                self.crc32 = zlib.crc32(piece, self.crc32)
+                self._n_read += len(piece)
+        return self.crc32 == crc32
+
+    def cut(self, n_bytes: int, crc32: int) -> None:
+        """Forget all lines after so many bytes, which add up to that."""
         with target_errors(f"write {self._part}"):
             self._disk.truncate(self._fd, n_bytes)
-        self.n_bytes = n_bytes
+        self.n_bytes, self.crc32 = n_bytes, crc32
 
     def add(self, lines: list[str]) -> None:
         """Append lines."""
@@ -67,6 +87,7 @@ class ManifestFile:
         with target_errors(f"write {self._part}"):
             self._disk.write_all(self._fd, content)
         self.n_bytes += len(content)
+        self.crc32 = zlib.crc32(content, self.crc32)
 
     def publish(self) -> None:
         """Put the manifest under its final name, durably."""
@@ -165,25 +186,25 @@ class VerifyJournal:
         """Take in what an earlier verification found; False if it cannot be gone on with."""
         content = os.pread(self._fd, os.fstat(self._fd).st_size, 0)
         lines = content.split(b"\n")
-        end, manifest_end = len(lines[0]) + 1, 0
+        end, manifest_end = len(lines[0]) + 1, (0, 0)
         if not self._is_ours(_parse(lines[0])):
             return False
         for line in lines[1:-1]:
             found = _parse(line)
             try:
-                size = found.pop("manifest_end")
-                if self._manifest is not None and size > self._manifest.n_bytes:
+                size, crc32 = found.pop("manifest_end"), found.pop("manifest_crc32")
+                if self._manifest is not None and not self._manifest.holds(size, crc32):
                     break
                 findings = ShardFindings.from_json(found)
             except (KeyError, TypeError, ValueError):
                 break  # torn by a power cut: what follows counts no more
             self.done.append(findings)
             end += len(line) + 1
-            manifest_end = size
+            manifest_end = size, crc32
         with target_errors(f"write {self._mirror.name(LEDGER, JOURNAL)}"):
             self._mirror.disk.truncate(self._fd, end)
         if self._manifest is not None:
-            self._manifest.cut(manifest_end)
+            self._manifest.cut(*manifest_end)
         return True
 
     def _is_ours(self, header: dict[str, Any]) -> bool:
@@ -193,17 +214,18 @@ class VerifyJournal:
     def _begin(self) -> None:
         self.done.clear()
         if self._manifest is not None:
-            self._manifest.cut(0)
-        self._truncate()
+            self._manifest.cut(0, 0)
+        self._empty()
         started = format_utc(self._clock.now_utc())
         self._write({**asdict(self._header), "started": started})
 
-    def _truncate(self) -> None:
+    def _empty(self) -> None:
+        """Forget the progress, durably."""
         with target_errors(f"write {self._mirror.name(LEDGER, JOURNAL)}"):
             self._mirror.disk.truncate(self._fd, 0)
+            self._mirror.disk.fdatasync(self._fd)
 
     def _write(self, line: dict[str, Any]) -> None:
-        # Not synced: a power cut costs some reading again, a sync a shard would cost more.
         content = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
         with target_errors(f"write {self._mirror.name(LEDGER, JOURNAL)}"):
             try:
@@ -219,14 +241,15 @@ class VerifyJournal:
         if self._manifest is not None:
             self._manifest.add(findings.manifest)
         findings.manifest.clear()
-        n_bytes = 0 if self._manifest is None else self._manifest.n_bytes
-        self._write({**findings.to_json(), "manifest_end": n_bytes})
+        kept = self._manifest
+        end = (kept.n_bytes, kept.crc32) if kept is not None else (0, 0)
+        self._write({**findings.to_json(), "manifest_end": end[0], "manifest_crc32": end[1]})
 
     def finish(self) -> None:
         """Publish the manifest and forget the progress: the next verification reads all again."""
         if self._manifest is not None:
             self._manifest.publish()
-        self._truncate()
+        self._empty()
 
     def close(self) -> None:
         """Let go of the lock; progress stays."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from yfcc.catalog.tombstones import Reason
 from yfcc.errors import InterruptedRun, YfccError
@@ -148,11 +149,12 @@ def compose_entry(
     if extension is None:
         return Entry(task.ledger, record, record.outcome, leftovers=leftovers)
     kept = (media_name(item.photo_id, extension), document_name(item.photo_id))
+    document = build_document(item, record)
     return Entry(
         task.ledger,
-        record,
+        replace(record, document_crc32=zlib.crc32(document)),
         Outcome.STORED,
-        Publication(item.photo_id, extension, part, build_document(item, record)),
+        Publication(item.photo_id, extension, part, document),
         tuple(name for name in leftovers if name not in kept),
     )
 

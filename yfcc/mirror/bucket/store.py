@@ -66,6 +66,9 @@ class BucketStore:
         else:
             self._objects.put(key, bytes(part.view()))
 
+    def keep_names(self, photo_ids: Iterable[int]) -> None:
+        """Nothing: an object that can be read is durable."""
+
     def read_document(self, photo_id: int) -> bytes | None:
         """An item's JSON, or None if it had none when its folder was first looked at."""
         folder, name = "/".join(directory_parts(photo_id)), document_name(photo_id)
