@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
@@ -179,9 +179,8 @@ class _Build:
         if rewritten:
             self.tally.take_over(rewritten.ingests)
         n_items = self.tally.n_items(self.inputs.edition.datasets)
-        n_forgotten = rewritten.n_items if rewritten else 0
         found = (self.settings.catalog, edition.name, edition.missing, n_items, self.tally.files)
-        return BuildSummary(*found, n_forgotten)
+        return BuildSummary(*found, rewritten.n_items if rewritten else 0)
 
     def _begin(self) -> Step:
         """The step to go on from: that of an interrupted build, or the start."""
@@ -383,7 +382,7 @@ class _Build:
             self._commit(Stage.FINISHED, {})
 
     def _ingest(self, file: str, edition: str) -> IngestRecord:
-        counts, found = self.tally.files[file], self.inputs.objects[file]
+        found = self.inputs.objects[file]
         packs = {name: pack.value for pack, name in self.inputs.edition.packs.items()}
         return IngestRecord(
             file=file,
@@ -392,12 +391,7 @@ class _Build:
             source=found.url,
             etag=found.etag,
             n_bytes=found.n_bytes,
-            n_raw_bytes=counts.n_raw_bytes,
-            n_lines=counts.n_lines,
-            n_joined=counts.n_joined,
-            n_orphans=counts.n_orphans,
-            n_rejected=counts.n_rejected,
-            n_hash_mismatches=counts.n_hash_mismatches,
+            **asdict(self.tally.files[file]),
             row_limit=self.settings.limit,
             n_shards=N_SHARDS,
             started_at=self.started_at,

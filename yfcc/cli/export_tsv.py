@@ -28,7 +28,7 @@ def tsv(  # noqa: PLR0913 - each is a flag
     selection: Selection,
 ) -> None:
     """Write the selected items as the metadata files they came from, byte for byte."""
-    from yfcc.share.target import MANIFEST_NAME  # noqa: PLC0415 - pyarrow, not for --help
+    from yfcc.share.sink import MANIFEST_NAME  # noqa: PLC0415 - pyarrow, not for --help
     from yfcc.share.tsv import TsvRequest, export_tsv  # noqa: PLC0415
 
     request = TsvRequest(catalog, out, selection, packing, overwrite)

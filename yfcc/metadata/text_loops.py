@@ -1,8 +1,7 @@
 """Loops over the bytes of text columns: decode, split at commas and colons, tell repeated keys.
 
-Columns are offsets (n + 1) into bytes, as Arrow has them. Each loop passes over the bytes once,
-about 1.5 ns a byte. ``%XX`` is decoded inside its own piece only: a value that ends in ``%4``
-borrows no digit from the next.
+Columns are offsets (n + 1) into bytes, as Arrow has them. Each loop passes over the bytes once.
+``%XX`` is decoded inside its own piece only: ``%4`` at its end borrows no digit from the next.
 
 On the way they notice *odd* values, those that :mod:`yfcc.metadata.encode_loops` would not make
 again byte for byte from what comes out.

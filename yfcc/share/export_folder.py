@@ -34,7 +34,7 @@ from yfcc.catalog.publish import exclusive_lock, fsync_directory
 from yfcc.errors import UsageError
 from yfcc.mirror.disk import target_errors
 from yfcc.share.pieces import Piece, PieceHead, decode_head
-from yfcc.share.target import Sink
+from yfcc.share.sink import Sink
 
 MANIFEST: Final = "yfcc-export.json"
 UNFINISHED: Final = "yfcc-unfinished.json"

@@ -54,8 +54,9 @@ from yfcc.share.parquet_files import (
     split_by_partition,
 )
 from yfcc.share.parquet_media import Images, MediaRows, MediaSource, open_media_rows
+from yfcc.share.sink import MANIFEST_NAME, Target
 from yfcc.share.stored import StoredCounts
-from yfcc.share.target import MANIFEST_NAME, Target, open_target, writing_errors
+from yfcc.share.target import open_target, writing_errors
 
 _BATCH_ROWS: Final = 8_192
 #: Each holds an open file and about a megabyte.

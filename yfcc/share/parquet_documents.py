@@ -12,7 +12,7 @@ from yfcc.share.credit_lists import ExportCredits
 from yfcc.share.croissant import CROISSANT, build_croissant
 from yfcc.share.dataset_card import CARD, build_card
 from yfcc.share.export_facts import ExportedPart, ExportFacts
-from yfcc.share.target import Sink, Target
+from yfcc.share.sink import Sink, Target
 
 if TYPE_CHECKING:
     from yfcc.share.parquet import ParquetRequest, Written

@@ -15,7 +15,7 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 
 from yfcc.catalog.parquet import PartitionKey
-from yfcc.share.target import Sink, Target
+from yfcc.share.sink import Sink, Target
 
 #: Directory of the files: engines are pointed there, so nothing else may lie in it.
 ITEMS: Final = "items"

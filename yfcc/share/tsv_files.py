@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from yfcc.catalog.originals import DatasetPart, WrittenItems
 from yfcc.metadata.encode import encode_dataset, encode_pack
 from yfcc.metadata.layouts import Pack
-from yfcc.share.target import Sink
+from yfcc.share.sink import Sink
 
 #: Packing, as a suffix has it, to Arrow's name of it.
 PACKINGS: Final = {"none": None, "bz2": "bz2", "gz": "gzip", "zst": "zstd"}
