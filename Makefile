@@ -63,12 +63,12 @@ verify: $(VENV)/installed
 	@$(YFCC) verify --mirror '$(MIRROR)' $(ARGS)
 
 test: $(VENV)/installed-dev
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 # Ceph's radosgw, from Debian's packages: fails where it is not installed, and says how to.
 test-s3: export YFCC_TEST_S3 := radosgw
 test-s3: $(VENV)/installed-dev
-	@$(BIN)/python -m pytest tests/contract -k radosgw -rs -n auto --maxprocesses 2 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest tests/contract -k radosgw -rs -n auto --maxprocesses 2 --dist worksteal $(ARGS)
 
 check: $(VENV)/installed-dev
 	@$(BIN)/ruff check .

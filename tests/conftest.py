@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import doctest_places
+from tests.fakes.prepared_yfcc import PreparedYfcc
 from yfcc.demo.sample import Sample, write_sample
 from yfcc.demo.serve import EmbeddedServers
 
@@ -47,8 +47,15 @@ def servers(sample: SampleAt) -> Iterator[EmbeddedServers]:
 RunYfcc = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.fixture(scope="session")
+def prepared_yfcc() -> Iterator[PreparedYfcc]:
+    prepared = PreparedYfcc()
+    yield prepared
+    prepared.close()
+
+
 @pytest.fixture
-def run_yfcc(tmp_path: Path) -> RunYfcc:
+def run_yfcc(tmp_path: Path, prepared_yfcc: PreparedYfcc) -> RunYfcc:
     """Run the command as a user would: a process of its own, in an empty folder."""
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -57,16 +64,7 @@ def run_yfcc(tmp_path: Path) -> RunYfcc:
             for name, value in os.environ.items()
             if not name.startswith(("AWS_", "YFCC_"))
         }
-        return subprocess.run(
-            [sys.executable, "-m", "yfcc.cli.main", *arguments],
-            cwd=tmp_path,
-            env=clean
-            | {"AWS_EC2_METADATA_DISABLED": "true", "XDG_CACHE_HOME": str(tmp_path / "cache")}
-            | environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        own = {"AWS_EC2_METADATA_DISABLED": "true", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+        return prepared_yfcc.run(arguments, tmp_path, clean | own | environment, 120)
 
     return run
