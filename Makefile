@@ -14,6 +14,8 @@ Q ?=
 FILE ?=
 ARGS ?=
 BENCH ?= all
+# Tests wait for each other's processes and servers a good deal.
+TEST_JOBS ?= 3
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -63,12 +65,12 @@ verify: $(VENV)/installed
 	@$(YFCC) verify --mirror '$(MIRROR)' $(ARGS)
 
 test: $(VENV)/installed-dev
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n $(TEST_JOBS) --dist worksteal $(ARGS)
 
 # Ceph's radosgw, from Debian's packages: fails where it is not installed, and says how to.
 test-s3: export YFCC_TEST_S3 := radosgw
 test-s3: $(VENV)/installed-dev
-	@$(BIN)/python -m pytest tests/contract -k radosgw -rs -n auto --maxprocesses 2 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest tests/contract -k radosgw -rs -n 2 --dist worksteal $(ARGS)
 
 check: $(VENV)/installed-dev
 	@$(BIN)/ruff check .

@@ -149,6 +149,24 @@ def test_a_signal_ends_a_stalled_run_soon(
     assert bool(last.n_dropped) == (manner == "deaf")
 
 
+def test_a_signal_that_make_hands_on_counts_once(tmp_path: Path) -> None:
+    root, log = tmp_path / "mirror", tmp_path / "log"
+    child = start_child(root, 60, log, "deaf")
+    try:
+        wait_until(lambda: n_lines(log) >= N_FAST + 1)
+        child.send_signal(signal.SIGTERM)
+        time.sleep(0.1)  # two that wait to be handled would be one
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(timeout=30) == 143
+    finally:
+        child.kill()
+        child.wait()
+    with open_mirror(root) as mirror:
+        last = read_status(mirror).last_run
+    assert last is not None
+    assert (last.end, last.exit_code) == (RunEnd.INTERRUPTED, 143)
+
+
 def test_the_second_signal_ends_the_process_at_once(tmp_path: Path) -> None:
     root, log = tmp_path / "mirror", tmp_path / "log"
     child = start_child(root, 60, log, "deaf")

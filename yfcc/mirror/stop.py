@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -13,6 +14,8 @@ from typing import Final
 from yfcc.errors import InterruptedRun
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+#: A signal to a process group arrives twice where make, which gets it too, hands it on.
+_SAME_SIGNAL_S: Final = 0.5
 
 
 class StopRequest:
@@ -24,11 +27,14 @@ class StopRequest:
         Set once the run stops, for whatever reason: what fetches waits on it and gives up.
     signal_number : int or None
         The signal that asked.
+    asked_s : float
+        When, by the monotonic clock.
     """
 
     def __init__(self) -> None:
         self.event = threading.Event()
         self.signal_number: int | None = None
+        self.asked_s = 0.0
 
     def ask(self, signal_number: int = signal.SIGINT) -> None:
         """Ask the run to stop; returns at once.
@@ -37,6 +43,7 @@ class StopRequest:
         ever for the lock its own thread holds. The run sets the event when it notices.
         """
         if self.signal_number is None:
+            self.asked_s = time.monotonic()
             self.signal_number = signal_number
 
     @property
@@ -64,7 +71,8 @@ def stop_on_signals(stop: StopRequest) -> Iterator[StopRequest]:
     """
 
     def handle(number: int, _frame: FrameType | None) -> None:
-        if stop.is_asked:
+        is_again = number == stop.signal_number
+        if stop.is_asked and not (is_again and time.monotonic() < stop.asked_s + _SAME_SIGNAL_S):
             os._exit(128 + number)
         stop.ask(number)
 
