@@ -18,7 +18,7 @@ SLACK_ROWS: Final = 120_000
 #: What a build may take by default.
 DEFAULT_MEMORY_BYTES: Final = 1_500_000_000
 #: Of that: the program, its libraries, and the room in which blocks are decompressed.
-_FIXED_BYTES: Final = 400_000_000
+_FIXED_BYTES: Final = 750_000_000
 #: By how much buffers shrink for less.
 _PARTS: Final = (1, 2, 4, 8)
 
