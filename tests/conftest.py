@@ -12,8 +12,11 @@ import pytest
 
 from tests.fakes import doctest_places
 from tests.fakes.prepared_yfcc import PreparedYfcc
+from yfcc.catalog.build import BuildSettings, build_catalog
 from yfcc.demo.sample import Sample, write_sample
 from yfcc.demo.serve import EmbeddedServers
+from yfcc.metadata.source import open_source
+from yfcc.progress import SilentProgress
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -36,6 +39,15 @@ class SampleAt:
 def sample(tmp_path_factory: pytest.TempPathFactory) -> SampleAt:
     directory = tmp_path_factory.mktemp("sample") / "sample"
     return SampleAt(directory, write_sample(directory, N_ITEMS, seed=7))
+
+
+@pytest.fixture(scope="session")
+def sample_catalog(tmp_path_factory: pytest.TempPathFactory, sample: SampleAt) -> Path:
+    """The sample's catalog, to be copied by who writes to it or beside it."""
+    path = tmp_path_factory.mktemp("catalog") / "catalog.duckdb"
+    source = open_source(str(sample.directory / "buckets" / "yfcc100m-metadata" / "v2"))
+    build_catalog(source, BuildSettings(path), SilentProgress())
+    return path
 
 
 @pytest.fixture

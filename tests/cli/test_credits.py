@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import subprocess
 from collections import Counter
 from dataclasses import replace
@@ -12,25 +13,21 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.conftest import RunYfcc, SampleAt
+from tests.conftest import RunYfcc
 from tests.fakes.mirror_checks import download
-from yfcc.catalog.build import BuildSettings, build_catalog
 from yfcc.catalog.credits import iter_attributions
 from yfcc.catalog.reader import Catalog
 from yfcc.catalog.select import Selection
 from yfcc.errors import UsageError
-from yfcc.metadata.source import open_source
 from yfcc.model import Item
-from yfcc.progress import SilentProgress
 
 N_STORED = 40
 
 
 @pytest.fixture(scope="module")
-def catalog(tmp_path_factory: pytest.TempPathFactory, sample: SampleAt) -> Path:
+def catalog(tmp_path_factory: pytest.TempPathFactory, sample_catalog: Path) -> Path:
     path = tmp_path_factory.mktemp("catalog") / "catalog.duckdb"
-    source = open_source(str(sample.directory / "buckets" / "yfcc100m-metadata" / "v2"))
-    build_catalog(source, BuildSettings(path), SilentProgress())
+    shutil.copyfile(sample_catalog, path)
     return path
 
 

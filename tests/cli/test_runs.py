@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import RunYfcc, SampleAt
+from tests.conftest import RunYfcc
 from tests.fakes.mirror_checks import download
 from tests.fakes.mirror_items import FakeAcquire, make_items
-from yfcc.catalog.build import BuildSettings, build_catalog
-from yfcc.metadata.source import open_source
 from yfcc.model import Outcome
-from yfcc.progress import SilentProgress
 
 ADDS_UP = (
     "SELECT count(*) AS n, sum(n_selected) AS selected, "
@@ -22,10 +20,9 @@ ADDS_UP = (
 
 
 @pytest.fixture(scope="module")
-def catalog(tmp_path_factory: pytest.TempPathFactory, sample: SampleAt) -> str:
+def catalog(tmp_path_factory: pytest.TempPathFactory, sample_catalog: Path) -> str:
     path = tmp_path_factory.mktemp("catalog") / "catalog.duckdb"
-    source = open_source(str(sample.directory / "buckets" / "yfcc100m-metadata" / "v2"))
-    build_catalog(source, BuildSettings(path), SilentProgress())
+    shutil.copyfile(sample_catalog, path)
     return str(path)
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,21 +17,17 @@ import pytest
 
 from tests.conftest import RunYfcc, SampleAt
 from tests.fakes.answering_server import AnsweringServer, Reply
-from yfcc.catalog.build import BuildSettings, build_catalog
 from yfcc.catalog.select import Selection
 from yfcc.demo.serve import EmbeddedServers
 from yfcc.media.settings import FetchSettings
-from yfcc.metadata.source import open_source
 from yfcc.mirror.download import DownloadRequest, download_selection
 from yfcc.mirror.totals import RunSummary
-from yfcc.progress import SilentProgress
 
 
 @pytest.fixture(scope="module")
-def catalog(tmp_path_factory: pytest.TempPathFactory, sample: SampleAt) -> str:
+def catalog(tmp_path_factory: pytest.TempPathFactory, sample_catalog: Path) -> str:
     path = tmp_path_factory.mktemp("catalog") / "catalog.duckdb"
-    source = open_source(str(sample.directory / "buckets" / "yfcc100m-metadata" / "v2"))
-    build_catalog(source, BuildSettings(path), SilentProgress())
+    shutil.copyfile(sample_catalog, path)
     return str(path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -10,27 +11,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import RunYfcc, SampleAt
+from tests.conftest import RunYfcc
 from tests.fakes.answering_server import AnsweringServer, Reply
 from tests.fakes.mirror_checks import read_records
 from tests.fakes.pictures import jpeg
-from yfcc.catalog.build import BuildSettings, build_catalog
 from yfcc.catalog.select import Selection
 from yfcc.errors import SourceUnreachable
 from yfcc.media.settings import FetchSettings
-from yfcc.metadata.source import open_source
 from yfcc.mirror.download import DownloadRequest, download_selection
-from yfcc.progress import SilentProgress
 
 LINES = ("--lines", "0-9")
 N_ITEMS = 10
 
 
 @pytest.fixture(scope="module")
-def catalog(tmp_path_factory: pytest.TempPathFactory, sample: SampleAt) -> str:
+def catalog(tmp_path_factory: pytest.TempPathFactory, sample_catalog: Path) -> str:
     path = tmp_path_factory.mktemp("catalog") / "catalog.duckdb"
-    source = open_source(str(sample.directory / "buckets" / "yfcc100m-metadata" / "v2"))
-    build_catalog(source, BuildSettings(path), SilentProgress())
+    shutil.copyfile(sample_catalog, path)
     return str(path)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,22 +18,18 @@ import pytest
 from tests.conftest import RunYfcc, SampleAt
 from tests.fakes.answering_server import AnsweringServer, Reply
 from tests.fakes.fault_counts import count_cases
-from yfcc.catalog.build import BuildSettings, build_catalog
 from yfcc.catalog.tombstones import Kind, Reason, Tombstone
 from yfcc.demo.serve import EmbeddedServers
-from yfcc.metadata.source import open_source
 from yfcc.mirror.claim import claim_shards
 from yfcc.mirror.root import create_mirror
 from yfcc.mirror.tombstones import TombstoneFile, read_removals
 from yfcc.model import N_SHARDS
-from yfcc.progress import SilentProgress
 
 
 @pytest.fixture(scope="module")
-def catalog(tmp_path_factory: pytest.TempPathFactory, sample: SampleAt) -> str:
+def catalog(tmp_path_factory: pytest.TempPathFactory, sample_catalog: Path) -> str:
     path = tmp_path_factory.mktemp("catalog") / "catalog.duckdb"
-    source = open_source(str(sample.directory / "buckets" / "yfcc100m-metadata" / "v2"))
-    build_catalog(source, BuildSettings(path), SilentProgress())
+    shutil.copyfile(sample_catalog, path)
     return str(path)
 
 

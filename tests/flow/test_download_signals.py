@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,26 +14,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import SampleAt
 from tests.fakes.fault_counts import count_cases
 from tests.fakes.mirror_items import wait_until
 from tests.fakes.stalled_server import StalledServer
-from yfcc.catalog.build import BuildSettings, build_catalog
-from yfcc.metadata.source import open_source
 from yfcc.mirror.root import open_mirror
 from yfcc.mirror.status import read_status
 from yfcc.mirror.totals import RunEnd
-from yfcc.progress import SilentProgress
 
 REPOSITORY = Path(__file__).parents[2]
 N_WORKERS = 64
 
 
 @pytest.fixture(scope="module")
-def catalog(tmp_path_factory: pytest.TempPathFactory, sample: SampleAt) -> Path:
+def catalog(tmp_path_factory: pytest.TempPathFactory, sample_catalog: Path) -> Path:
     path = tmp_path_factory.mktemp("catalog") / "catalog.duckdb"
-    source = open_source(str(sample.directory / "buckets" / "yfcc100m-metadata" / "v2"))
-    build_catalog(source, BuildSettings(path), SilentProgress())
+    shutil.copyfile(sample_catalog, path)
     return path
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,14 @@ import pytest
 from tests.conftest import RunYfcc, SampleAt
 from tests.fakes.answering_server import AnsweringServer, Reply
 from tests.fakes.pictures import jpeg
-from yfcc.catalog.build import BuildSettings, build_catalog
-from yfcc.metadata.source import open_source
 from yfcc.mirror import forecast
 from yfcc.mirror.forecast import BYTES_BESIDE_MEDIA, USUAL_BYTES
-from yfcc.progress import SilentProgress
 
 
 @pytest.fixture(scope="module")
-def catalog(tmp_path_factory: pytest.TempPathFactory, sample: SampleAt) -> str:
+def catalog(tmp_path_factory: pytest.TempPathFactory, sample_catalog: Path) -> str:
     path = tmp_path_factory.mktemp("catalog") / "catalog.duckdb"
-    source = open_source(str(sample.directory / "buckets" / "yfcc100m-metadata" / "v2"))
-    build_catalog(source, BuildSettings(path), SilentProgress())
+    shutil.copyfile(sample_catalog, path)
     return str(path)
 
 

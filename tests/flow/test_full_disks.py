@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,21 +18,17 @@ import pytest
 
 from tests.conftest import SampleAt
 from tests.fakes.fault_counts import count_cases
-from yfcc.catalog.build import BuildSettings, build_catalog
 from yfcc.demo.serve import EmbeddedServers
-from yfcc.metadata.source import open_source
 from yfcc.mirror.root import open_mirror
 from yfcc.mirror.verify import verify_mirror
-from yfcc.progress import SilentProgress
 
 COMMANDS = ("metadata", "download", "export")
 
 
 @pytest.fixture(scope="module")
-def catalog(tmp_path_factory: pytest.TempPathFactory, sample: SampleAt) -> Path:
+def catalog(tmp_path_factory: pytest.TempPathFactory, sample_catalog: Path) -> Path:
     path = tmp_path_factory.mktemp("catalog") / "catalog.duckdb"
-    source = open_source(str(sample.directory / "buckets" / "yfcc100m-metadata" / "v2"))
-    build_catalog(source, BuildSettings(path), SilentProgress())
+    shutil.copyfile(sample_catalog, path)
     return path
 
 

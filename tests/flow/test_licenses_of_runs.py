@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import RunYfcc, SampleAt
-from yfcc.catalog.build import BuildSettings, build_catalog
+from tests.conftest import RunYfcc
 from yfcc.catalog.reader import Catalog
 from yfcc.catalog.select import Selection
 from yfcc.demo.serve import EmbeddedServers
-from yfcc.metadata.source import open_source
 from yfcc.mirror.root import open_mirror
 from yfcc.mirror.run_file import decode_run, encode_run, iter_runs
 from yfcc.mirror.runs import read_runs_table
-from yfcc.progress import SilentProgress
 
 SELECTED = ("--where", "line_number < 60 AND media_kind = 'photo'")
 
 
 @pytest.fixture(scope="module")
-def catalog(tmp_path_factory: pytest.TempPathFactory, sample: SampleAt) -> Path:
+def catalog(tmp_path_factory: pytest.TempPathFactory, sample_catalog: Path) -> Path:
     path = tmp_path_factory.mktemp("catalog") / "catalog.duckdb"
-    source = open_source(str(sample.directory / "buckets" / "yfcc100m-metadata" / "v2"))
-    build_catalog(source, BuildSettings(path), SilentProgress())
+    shutil.copyfile(sample_catalog, path)
     return path
 
 
