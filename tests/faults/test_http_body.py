@@ -243,15 +243,37 @@ def test_a_reset_in_the_middle_is_asked_for_again() -> None:
     assert (fetched.outcome, fetched.acquired.attempts) == (Outcome.STORED, 2)
 
 
-@pytest.mark.parametrize("pause_s", [0.0, 0.05])
-def test_bytes_beyond_the_length_are_not_taken_for_the_next_answer(pause_s: float) -> None:
-    smuggling = (WHOLE, Pause(pause_s), reply(picture("GIF")))
+EXTRA = reply(picture("GIF"))
+
+
+@pytest.mark.parametrize(
+    "smuggling",
+    [
+        (WHOLE + EXTRA,),
+        (WHOLE + EXTRA[:50], Pause(0.05), EXTRA[50:]),
+        (CHUNKED + chunks(PHOTO) + b"0\r\n\r\n" + EXTRA,),
+    ],
+    ids=["at-once", "begun-at-once", "after-chunks"],
+)
+def test_bytes_behind_a_body_end_the_connection(smuggling: tuple[bytes | Pause, ...]) -> None:
     with ScriptedServer(in_turn(smuggling, WHOLE)) as server, client_of(server) as client:
         for photo_id in (1, 2):
             sink = BytesSink()
             assert client.acquire(photo(photo_id), sink).outcome is Outcome.STORED
             assert bytes(sink.view()) == PHOTO
-            time.sleep(2 * pause_s)
+        assert (server.n_connections, len(server.requests)) == (2, 2)
+
+
+def test_bytes_that_come_while_nothing_is_asked_for_are_not_taken_for_an_answer() -> None:
+    with (
+        ScriptedServer(in_turn((WHOLE, Pause(0.05), EXTRA), WHOLE)) as server,
+        client_of(server) as client,
+    ):
+        for photo_id in (1, 2):
+            sink = BytesSink()
+            assert client.acquire(photo(photo_id), sink).outcome is Outcome.STORED
+            assert bytes(sink.view()) == PHOTO
+            time.sleep(0.5)
 
 
 def test_the_extension_is_what_the_bytes_are() -> None:

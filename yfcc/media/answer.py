@@ -42,6 +42,7 @@ class _WatchedIO(io.RawIOBase):
         self._sock = sock
         self._raw = raw  # keeps the socket open until the answer is read
         self._watch = watch
+        self.is_over = False  # then nothing more is asked of the socket
 
     def readable(self) -> bool:
         return True
@@ -51,7 +52,7 @@ class _WatchedIO(io.RawIOBase):
 
     def receive(self, buffer: memoryview, flags: int) -> int:
         """Number of bytes that came, 0 at the end."""
-        while True:
+        while not self.is_over:
             try:
                 n_bytes = self._sock.recv_into(buffer, 0, flags)
             except (TimeoutError, BlockingIOError):
@@ -59,6 +60,7 @@ class _WatchedIO(io.RawIOBase):
                 continue
             self._watch.note_bytes(n_bytes)
             return n_bytes
+        return 0
 
     def close(self) -> None:
         self._raw.close()
@@ -123,8 +125,18 @@ class Answer(http.client.HTTPResponse):
         del found[n_read:]
         self.length -= n_read
         if not (found and self.length):
-            self._close_conn()  # type: ignore[attr-defined]
+            self._close_conn()
         return found
+
+    def _close_conn(self) -> None:
+        """Done with the body, says ``http.client``; bytes behind it end the connection too.
+
+        Whoever sends more than was asked for would have it taken for the next item's answer.
+        """
+        self._wire.is_over = True
+        if self.fp.peek():
+            self.will_close = True
+        super()._close_conn()  # type: ignore[misc]
 
     def _length_of_body(self) -> int | None:
         """RFC 9112, 6.3; whether the length makes sense is judged with the body."""
