@@ -35,7 +35,7 @@ $(VENV)/installed: pyproject.toml requirements.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	@$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable .
-	@$(BIN)/python -m yfcc.metadata.warm
+	@$(BIN)/python -m yfcc.catalog.warm
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed

@@ -14,49 +14,78 @@ from yfcc.mirror.hiring import N_FIRST, Hiring, WorkClock, decide_more
 from yfcc.model import Item
 
 
-class Machine:
+class Machine(WorkClock):
     """A process whose CPU time and clock are set by hand."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.cpu_s = 0.0
+        self.asking_s = 0.0
         self.now_s = 0.0
         self.n_hired = 0
+
+    def total_cpu_s(self) -> float:
+        return self.cpu_s
+
+    def total_asking_s(self) -> float:
+        return self.asking_s
 
     def hire(self) -> None:
         self.n_hired += 1
 
     def start(self, n_most: int) -> Hiring:
-        return Hiring(self.hire, n_most, lambda: self.cpu_s, lambda: self.now_s)
+        return Hiring(self.hire, n_most, self, lambda: self.now_s)
 
-    def let_pass(self, hiring: Hiring, busy_cores: float, *, has_work: bool = True) -> int:
+    def let_pass(
+        self, hiring: Hiring, busy_cores: float, *, asking: float = 1.0, has_work: bool = True
+    ) -> int:
+        """Workers so far, after a tenth of a second; ``asking`` is the share that was."""
         self.now_s += 0.1
         self.cpu_s += 0.1 * busy_cores
+        self.asking_s += 0.1 * asking * self.n_hired
         hiring.look(has_work=has_work)
         return self.n_hired
 
 
 @pytest.mark.parametrize(
-    ("n_workers", "n_most", "busy_cores", "n_more"),
-    [(4, 32, 0.1, 12), (4, 32, 1.2, 0), (20, 32, 0.0, 12), (32, 32, 0.0, 0), (1, 1, 0.0, 0)],
+    ("n_workers", "n_most", "busy_cores", "n_asking", "n_more"),
+    [
+        (4, 32, 0.1, 4.0, 28),
+        (4, 32, 0.0, 4.0, 28),
+        (4, 32, 0.4, 3.0, 5),
+        (4, 32, 0.8, 3.0, 1),
+        (4, 32, 1.2, 4.0, 0),
+        (4, 32, 0.1, 1.9, 0),  # they wait for the disk
+        (20, 32, 0.0, 20.0, 12),
+        (32, 32, 0.0, 32.0, 0),
+        (1, 1, 0.0, 1.0, 0),
+    ],
 )
-def test_workers_are_added_until_a_core_is_busy(
-    n_workers: int, n_most: int, busy_cores: float, n_more: int
+def test_as_many_workers_are_added_as_keep_a_core_busy(
+    n_workers: int, n_most: int, busy_cores: float, n_asking: float, n_more: int
 ) -> None:
-    assert decide_more(n_workers, n_most, busy_cores) == n_more
+    assert decide_more(n_workers, n_most, busy_cores, n_asking) == n_more
 
 
 def test_a_waiting_process_soon_has_all_its_workers() -> None:
     machine = Machine()
     hiring = machine.start(32)
-    found = [machine.n_hired] + [machine.let_pass(hiring, 0.05) for _ in range(3)]
-    assert found == [N_FIRST, 16, 32, 32]
+    found = [machine.n_hired] + [machine.let_pass(hiring, 0.2) for _ in range(2)]
+    assert found == [N_FIRST, 17, 32]
 
 
 def test_a_busy_process_gets_no_more_until_it_waits() -> None:
     machine = Machine()
     hiring = machine.start(32)
     found = [machine.let_pass(hiring, busy) for busy in (1.1, 1.1, 0.2, 1.1)]
-    assert found == [N_FIRST, N_FIRST, 16, 16]
+    assert found == [N_FIRST, N_FIRST, 17, 17]
+
+
+def test_workers_that_wait_for_the_disk_get_no_company() -> None:
+    machine = Machine()
+    hiring = machine.start(32)
+    slow = [machine.let_pass(hiring, 0.2, asking=0.1) for _ in range(3)]
+    assert [*slow, machine.let_pass(hiring, 0.2)] == [N_FIRST] * 3 + [17]
 
 
 def test_workers_that_wait_for_the_catalog_get_no_company() -> None:
@@ -83,7 +112,21 @@ def test_the_work_clock_adds_up_threads_that_note() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert 0.04 <= clock.total_s() < 10.0
+    assert 0.04 <= clock.total_cpu_s() < 10.0
+
+
+def test_the_work_clock_adds_up_what_is_asked_and_what_is_under_way() -> None:
+    now_s = [100.0]
+    clock = WorkClock(lambda: now_s[0])
+    clock.begin_asking()
+    now_s[0] = 103.0
+    assert clock.total_asking_s() == 3.0
+    clock.end_asking()
+    now_s[0] = 110.0
+    assert clock.total_asking_s() == 3.0
+    clock.begin_asking()
+    now_s[0] = 111.0
+    assert clock.total_asking_s() == 4.0
 
 
 def test_no_more_workers_than_are_allowed() -> None:

@@ -2,12 +2,14 @@
 
 Threads that wait for the network cost nothing. Threads that are ready to go on all want Python's
 one lock: with 32 of them, a third of a download's CPU time went into handing it from one to the
-next (measured on a local server, which answers at once). So a run begins with a few, and more
-are added as long as the process has time to spare: as soon as answers take a while, all of them.
+next (measured on a local server, which answers at once). So a run begins with a few, and as many
+are added as would keep a core busy: as soon as answers take a while, all of them. None are added
+while workers wait for the disk: that gets no faster.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -21,22 +23,47 @@ _BUSY_CORES: Final = 0.85
 
 
 class WorkClock:
-    """CPU time of the workers alone: reading the catalog takes some too, but not for long."""
+    """What the workers do with their time; each tells of itself.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    now_s : callable
+        The time.
+    """
+
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._now_s = now_s
         self._cpu_s: dict[int, float] = {}
+        self._asking_s: dict[int, float] = {}
+        self._asking_since: dict[int, float] = {}
 
     def note(self) -> None:
         """Take down the calling thread's CPU time; called after every item."""
         self._cpu_s[threading.get_ident()] = time.thread_time()
 
-    def total_s(self) -> float:
-        """CPU seconds of all workers so far."""
+    def begin_asking(self) -> None:
+        """The calling thread asks a server from now on."""
+        self._asking_since[threading.get_ident()] = self._now_s()
+
+    def end_asking(self) -> None:
+        """The calling thread has its answer, or an error."""
+        thread = threading.get_ident()
+        asking_s = self._now_s() - self._asking_since.pop(thread)
+        self._asking_s[thread] = self._asking_s.get(thread, 0.0) + asking_s
+
+    def total_cpu_s(self) -> float:
+        """CPU seconds of all workers so far; reading the catalog takes some too, not for long."""
         return sum(list(self._cpu_s.values()))
 
+    def total_asking_s(self) -> float:
+        """Seconds that workers spent asking so far, all together."""
+        now_s = self._now_s()
+        under_way_s = [now_s - since_s for since_s in list(self._asking_since.values())]
+        return sum(list(self._asking_s.values())) + sum(under_way_s)
 
-def decide_more(n_workers: int, n_most: int, busy_cores: float) -> int:
-    """How many workers to add: three times as many, until all are there.
+
+def decide_more(n_workers: int, n_most: int, busy_cores: float, n_asking: float) -> int:
+    """How many workers to add: as many as keep a core busy, if each is like those at work.
 
     Parameters
     ----------
@@ -46,8 +73,13 @@ def decide_more(n_workers: int, n_most: int, busy_cores: float) -> int:
         Allowed.
     busy_cores : float
         CPU seconds a second that they took lately.
+    n_asking : float
+        Workers that were asking a server, on average: the others waited for the disk.
     """
-    return 0 if busy_cores >= _BUSY_CORES else min(3 * n_workers, n_most - n_workers)
+    if busy_cores >= _BUSY_CORES or n_asking < n_workers / 2:
+        return 0
+    n_enough = math.ceil(n_workers * _BUSY_CORES / max(busy_cores, 1e-3))
+    return min(n_enough, n_most) - n_workers
 
 
 class Hiring:
@@ -59,20 +91,22 @@ class Hiring:
         Sets one more worker to work.
     n_most : int
         Workers allowed.
-    cpu_s, now_s : callable
-        CPU seconds of the workers so far, and the time.
+    clock : WorkClock
+        Knows what the workers do.
+    now_s : callable
+        The time.
     """
 
     def __init__(
         self,
         hire: Callable[[], None],
         n_most: int,
-        cpu_s: Callable[[], float],
+        clock: WorkClock,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._hire = hire
         self._n_most = n_most
-        self._cpu_s = cpu_s
+        self._clock = clock
         self._now_s = now_s
         self._n_workers = 0
         self._add(min(N_FIRST, n_most))
@@ -88,12 +122,15 @@ class Hiring:
         if not has_work:
             self._add(0)
             return
-        cpu_s, now_s = self._cpu_s(), self._now_s()
-        busy_cores = (cpu_s - self._last_cpu_s) / max(now_s - self._last_s, 1e-6)
-        self._add(decide_more(self._n_workers, self._n_most, busy_cores))
+        passed_s = max(self._now_s() - self._last_s, 1e-6)
+        busy_cores = (self._clock.total_cpu_s() - self._last_cpu_s) / passed_s
+        n_asking = (self._clock.total_asking_s() - self._last_asking_s) / passed_s
+        self._add(decide_more(self._n_workers, self._n_most, busy_cores, n_asking))
 
     def _add(self, n_more: int) -> None:
         for _ in range(n_more):
             self._hire()
         self._n_workers += n_more
-        self._last_cpu_s, self._last_s = self._cpu_s(), self._now_s()
+        self._last_s = self._now_s()
+        self._last_cpu_s = self._clock.total_cpu_s()
+        self._last_asking_s = self._clock.total_asking_s()

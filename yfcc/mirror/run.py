@@ -222,8 +222,8 @@ class _Run:
         try:
             self._committer.start()
             start(self._feed)
-            cpu_s = self._bench.work_clock.total_s
-            hiring = Hiring(lambda: start(self._work), self._options.n_workers, cpu_s)
+            clock = self._bench.work_clock
+            hiring = Hiring(lambda: start(self._work), self._options.n_workers, clock)
             self._watch(futures, hiring, report)
         except KeyboardInterrupt:
             self._stop.ask()

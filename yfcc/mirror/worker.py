@@ -54,7 +54,7 @@ class Bench:
     clock : Clock
         Says when something was fetched.
     work_clock : WorkClock
-        Adds up the workers' CPU time.
+        Knows what the workers spend their time on.
     """
 
     run_id: str
@@ -109,7 +109,11 @@ def handle_item(bench: Bench, task: Task) -> None:
     part = bench.store.new_part()
     with ExitStack() as on_the_way_out:
         on_the_way_out.callback(part.discard)
-        acquired = bench.acquire(item, part)
+        bench.work_clock.begin_asking()
+        try:
+            acquired = bench.acquire(item, part)
+        finally:
+            bench.work_clock.end_asking()
         banned = bench.tombstones.reason_of_digest(acquired.sha256)
         if was_stored and (banned is not None or acquired.outcome is not Outcome.STORED):
             # Asked for again by force, and not to be had any more: what is stored stays.
