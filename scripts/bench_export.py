@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -16,7 +17,16 @@ from typing import Final
 
 import bench_download
 import picture_cases
-from timing import Measured, in_pairs, measure, median_cpu, median_ratio, median_wall, print_rows
+from timing import (
+    Measured,
+    in_pairs,
+    measure,
+    median_cpu,
+    median_ratio,
+    median_wall,
+    print_rows,
+    wall_pairs,
+)
 
 _SCRIPTS: Final = Path(__file__).parent
 _YFCC: Final = (sys.executable, "-m", "yfcc.cli.main")
@@ -41,6 +51,7 @@ def run(out: Path, n_items: int, n_pairs: int, *, may_install: bool) -> None:
 
     def once(*command: str) -> Measured:
         found = measure(command, {"NO_ALBUMENTATIONS_UPDATE": "1"})
+        _check_complete(command, exports, n_pictures)
         _give_back(exports)
         return found
 
@@ -67,9 +78,10 @@ def run(out: Path, n_items: int, n_pairs: int, *, may_install: bool) -> None:
         wall_s, cpu_s = median_wall(each), median_cpu(each)
         rates = [n_pictures / wall_s, n_bytes / wall_s / 1e6, cpu_s / n_pictures * 1_000]
         peak_mb = round(median(one.peak_mb for one in each))
-        told.append([name, wall_s, cpu_s, *rates, peak_mb, 1 / median_ratio(first, each)])
+        times = 1 / median_ratio(first, each)
+        told.append([name, wall_s, cpu_s, *rates, peak_mb, times, wall_pairs(first, each)])
     names = ["", "wall s", "CPU s", "items/s", "MB/s", "CPU s a 1,000", "peak MB"]
-    print_rows([*names, "yfcc is x as fast"], told)
+    print_rows([*names, "yfcc is x as fast", "pairs, first row's wall s/this one's"], told)
     print()
     shutil.rmtree(work)
 
@@ -112,6 +124,24 @@ def _add_img2dataset(
             rows[f"{name}, {n_processes} processes"] = lambda command=command: once(  # type: ignore[misc]
                 *command, str(fresh())
             )
+
+
+def _check_complete(command: tuple[str, ...], exports: Path, n_pictures: int) -> None:
+    """See that the latest export has every picture: img2dataset counts failures, and ends with 0.
+
+    Raises
+    ------
+    SystemExit
+        It lacks some; its time would be that of less work.
+    """
+    n_found = 0
+    for path in max(exports.iterdir()).rglob("*.tar"):
+        with tarfile.open(path) as archive:
+            n_found += sum(member.name.endswith((".jpg", ".jpeg")) for member in archive)
+    if n_found != n_pictures:
+        raise SystemExit(
+            f"{' '.join(command)}: expected {n_pictures:,} pictures, it wrote {n_found:,}"
+        )
 
 
 def _give_back(exports: Path) -> None:

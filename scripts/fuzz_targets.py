@@ -38,6 +38,7 @@ from yfcc.metadata.packs import parse_pack
 from yfcc.metadata.text import decode_form, decode_list
 from yfcc.mirror.adopt import record_from
 from yfcc.mirror.document import parse_media
+from yfcc.mirror.layout import EXTENSIONS
 from yfcc.mirror.ledger import find_committed, seal_lines
 from yfcc.mirror.record import decode_record, encode_record
 from yfcc.mirror.run_file import decode_run
@@ -177,13 +178,20 @@ def site_files(data: bytes) -> None:
     check(not parse_robots(data[:400_000] + added, "yfcc").allows("/kept/from/robots"), "a rule")
 
 
+#: What has an end that no part of it has.
+_CLOSED: Final = frozenset(("jpg", "png", "gif", "webp"))
+
+
 def media(data: bytes) -> None:
     """Pictures and films: any bytes are facts or a flaw, and no part of a whole is a whole."""
     n_cut, data = (1 + data[0] % 48, data[1:]) if data else (1, data)
     facts = inspect_media(memoryview(data))
-    if not isinstance(facts, MediaFacts) or facts.extension not in {"jpg", "png", "gif", "webp"}:
+    if not isinstance(facts, MediaFacts):
         return
+    check(facts.extension in EXTENSIONS, "the mirror has a name for it")
     check(0 <= facts.n_trailing_bytes < len(data), "what trails is a part")
+    if facts.extension not in _CLOSED:
+        return
     end = len(data) - facts.n_trailing_bytes
     part = inspect_media(memoryview(data)[: max(0, end - n_cut)])
     check(not isinstance(part, MediaFacts), f"{n_cut} bytes less of a {facts.extension} are whole")

@@ -54,7 +54,8 @@ def test_without_a_catalog_every_stored_item_is_exported(
     [
         (("--license", "by"), 4, "yfcc metadata"),
         (("--catalog", "nowhere.duckdb"), 4, "yfcc metadata"),
-        (("--out", "s3://bucket/x"), 2, "goes to a directory so far"),
+        (("--out", "ftp://host/x"), 2, "expected a directory or s3://bucket/prefix"),
+        (("--out", "s3://No_Bucket/x"), 2, "expected a directory or s3://bucket/prefix"),
     ],
 )
 def test_a_wrong_flag_ends_with_what_is_right(

@@ -137,3 +137,36 @@ def test_bytes_that_another_item_has_too_make_it_fail(tmp_path: Path, run_yfcc: 
     assert done.returncode == 8
     assert f"item {OTHER} has the same bytes" in done.stdout
     assert "not all is gone" in done.stderr
+
+
+def test_exports_lose_the_items_and_those_out_of_reach_are_named(
+    tmp_path: Path, run_yfcc: RunYfcc, sample: SampleAt
+) -> None:
+    source = str(sample.directory / "buckets" / "yfcc100m-metadata" / "v2")
+    assert run_yfcc("metadata", "--source", source, "--catalog", "c.duckdb").returncode == 0
+    for out, form in (("lines", "tsv"), ("disk/table", "parquet")):
+        done = run_yfcc("export", form, "--catalog", "c.duckdb", "--out", out, "--lines", "0-99")
+        assert done.returncode == 0
+    fill(tmp_path / "mirror")
+    lines = (tmp_path / "lines" / "yfcc100m_dataset").read_bytes().split(b"\n")[:-1]
+    first, second = (line.split(b"\t")[1].decode() for line in lines[:2])
+    (tmp_path / "disk").rename(tmp_path / "unmounted")
+    done = run_yfcc("forget", "--id", first, "--catalog", "c.duckdb")
+    assert done.returncode == 8
+    table = tmp_path / "disk" / "table"
+    assert f"{table}: {table.parent} is not there: mount it" in done.stdout
+    assert f"1 items removed from {tmp_path / 'lines'}" in done.stdout
+    assert (tmp_path / "lines" / "yfcc100m_dataset").read_bytes().split(b"\n")[:-1] == lines[1:]
+    (tmp_path / "unmounted").rename(tmp_path / "disk")
+    done = run_yfcc("forget", "--id", second, "--dry-run", "--json")
+    assert {each["state"] for each in json.loads(done.stdout)["exports"]} == {"pending"}
+    told = json.loads(run_yfcc("forget", "--json").stdout)
+    assert [(each["form"], each["n_items"]) for each in told["exports"]] == [("parquet", 1)]
+    # Only told where it is: it was never heard of.
+    (tmp_path / "lines").rename(tmp_path / "moved")
+    done = run_yfcc("forget", "--id", second, "--exported", "moved", "--catalog", "c.duckdb")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"1 items removed from {tmp_path / 'moved'}" in done.stdout
+    assert f"{tmp_path / 'lines'}: no export is there any more" in done.stdout
+    done = run_yfcc("forget", "--exported", "nowhere")
+    assert done.returncode == 2

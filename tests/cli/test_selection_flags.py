@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,58 @@ def test_the_sql_of_an_explained_sample_selects_it(catalog: str, run_yfcc: RunYf
             ),
         ),
         (
+            ("--country", ""),
+            (
+                "--country: expected a value, got none. Leave the flag out to select whatever "
+                "its value."
+            ),
+        ),
+        (
+            ("--license", ","),
+            (
+                "--license: expected a value, got none. Leave the flag out to select whatever "
+                "its value."
+            ),
+        ),
+        (
+            ("--place", os.fsdecode(b"T\xffkyo")),
+            "--place 'T\\udcffkyo': expected text in UTF-8, got other bytes.",
+        ),
+        (
+            ("--where", os.fsdecode(b"title = '\xff'")),
+            "--where \"title = '\\udcff'\": expected text in UTF-8, got other bytes.",
+        ),
+        (
+            ("--tag", "x" * 90_000),
+            f"--tag {'x' * 40}…: expected at most 2,000 characters, got 90,000.",
+        ),
+        (
+            ("--where", "accuracy > random()"),
+            (
+                "--where accuracy > random(): random gives other items each time. `--sample N "
+                "--seed S` draws by chance, and the same again."
+            ),
+        ),
+        (("--lines", "8-"), "--lines 8-: the lines of the catalog end at 7."),
+        (
+            ("--device", "Cannon"),
+            "--device Cannon: no item of the catalog has it. Did you mean Canon EOS 5D?",
+        ),
+        (
+            ("--ids", "x" * 5000),
+            (
+                f"--ids {'x' * 40}…: File name too long; expected a file with a photo id or hash "
+                "a line."
+            ),
+        ),
+        (
+            ("--ids", "/dev/null"),
+            (
+                "--ids /dev/null: neither file nor directory; expected a file with a photo id or "
+                "hash a line."
+            ),
+        ),
+        (
             ("--media", "photo"),
             (
                 "--media: the selection flags choose what `selected` holds, and the SQL does not "
@@ -134,6 +187,29 @@ def test_a_wrong_selection_is_refused_with_what_would_be_right(
     table = "items" if flags[0] == "--media" else "selected"
     done = run_yfcc("query", f"SELECT count(*) FROM {table}", "--catalog", catalog, *flags)
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"yfcc: {says}\n")
+
+
+@pytest.mark.parametrize(
+    ("where", "near"),
+    [("accuracy =", "="), ("license = by", "by"), ("true) OR (true", ")")],
+)
+def test_a_condition_that_is_none_is_shown_where_it_goes_wrong(
+    where: str, near: str, catalog: str, run_yfcc: RunYfcc
+) -> None:
+    done = run_yfcc("query", "SELECT 1 FROM selected", "--where", where, "--catalog", catalog)
+    assert done.returncode == 2
+    first, *_ = done.stderr.splitlines()
+    assert first == (
+        f"yfcc: --where {where}: not a condition over the columns of items: Parser Error: syntax "
+        f'error at or near "{near}"'
+    )
+
+
+def test_words_in_texts_and_comments_are_left_to_no_chance(catalog: str, run_yfcc: RunYfcc) -> None:
+    where = "coalesce(title, 'random()') <> 'it''s' -- random() or uuid()"
+    sql = "SELECT count(*) AS n FROM selected"
+    done = run_yfcc("query", sql, "--where", where, "--catalog", catalog)
+    assert (done.stdout, done.stderr) == ("n\n8\n", "")
 
 
 def test_a_query_reads_the_selection_and_the_mirrors_records(

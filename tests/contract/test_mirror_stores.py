@@ -47,7 +47,7 @@ from yfcc.mirror.opening import create_any, open_any, open_ledger, open_store
 from yfcc.mirror.repair import repair_mirror
 from yfcc.mirror.report import read_report
 from yfcc.mirror.status import read_status
-from yfcc.mirror.verify import VerifyOptions, verify_mirror
+from yfcc.mirror.verify import verify_mirror
 from yfcc.model import Outcome
 from yfcc.progress import SilentProgress
 
@@ -635,19 +635,6 @@ def test_groups_of_many_shards_go_side_by_side(bucket: BucketPrefix) -> None:
     summary = run(bucket, items, limits=GroupLimits(n_records=12, age_s=5.0))
     assert summary.outcomes == {"stored": 12}
     check(bucket)
-
-
-def test_verify_of_a_bucket_samples_decodes_and_refuses_a_manifest(
-    bucket: BucketPrefix, tmp_path: Path
-) -> None:
-    run(bucket, make_items(6))
-    with open_any(bucket.address) as mirror:
-        assert verify_mirror(mirror, VerifyOptions(n_sample=2, seed=1)).n_items == 2
-        deep = verify_mirror(mirror, VerifyOptions(deep=True))
-        assert {each.problem for each in deep.damages} == {Problem.UNDECODABLE}
-        assert deep.n_items == len(deep.damages) == 6
-        with pytest.raises(UsageError, match="--manifest"):
-            verify_mirror(mirror, VerifyOptions(manifest=tmp_path / "manifest"))
 
 
 @pytest.fixture(scope="module")

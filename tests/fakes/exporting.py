@@ -85,3 +85,11 @@ def read_tree(out: Path) -> dict[str, bytes]:
     dated = {"yfcc-export.json", "croissant.json", "SHA256SUMS"}
     paths = (path for path in out.rglob("*") if path.is_file() and path.name not in dated)
     return {path.relative_to(out).as_posix(): path.read_bytes() for path in paths}
+
+
+def without_heads(files: dict[str, bytes]) -> dict[str, bytes]:
+    """The same files; of an index its rows, for its head knows mirror and place."""
+    return {
+        path: content.partition(b"\n")[2] if path.startswith("index/") else content
+        for path, content in files.items()
+    }

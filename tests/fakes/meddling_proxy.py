@@ -39,7 +39,7 @@ class Meddling:
     statuses : list of int
         Answered first, one a request, with an error body.
     all_statuses : list of int
-        The same for every kind of request, listings too.
+        The same for every kind of request, listings too; 0 lets one pass.
     code : str, optional
         S3's error code in these bodies, where it is not the usual one of the status.
     unanswered : str, optional
@@ -145,8 +145,7 @@ class MeddlingProxy:
             if method == meddling.unanswered:
                 return
             for statuses in (meddling.all_statuses, meddling.statuses if ranged else []):
-                if statuses:
-                    status = statuses.pop(0)
+                if statuses and (status := statuses.pop(0)):
                     connection.sendall(_error(status, meddling.code, has_body=method != "HEAD"))
                     return
             reply = self._ask(re.sub(rb"(?i)\r\n(connection|expect): [^\r]*", b"", head), content)

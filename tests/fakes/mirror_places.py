@@ -14,6 +14,7 @@ from tests.fakes.object_stores import ObjectStore
 from yfcc.model import id_prefix
 
 _numbers = itertools.count()
+_NO_RECORDS = ("ledger/verify", "ledger/recheck", "ledger/tombstones.jsonl")
 
 
 class MirrorPlace(ABC):
@@ -45,7 +46,7 @@ class MirrorPlace(ABC):
         # In order of names, what was put together comes before the single commits.
         for path in self.list("ledger/"):
             is_run = path.startswith(("ledger/runs/", "ledger/locks/"))
-            if is_run or not path.endswith(".jsonl") or path == "ledger/verify.jsonl":
+            if is_run or not path.endswith(".jsonl") or path.startswith(_NO_RECORDS):
                 continue
             waiting: list[bytes] = []
             for line in self.read(path).splitlines(keepends=True):

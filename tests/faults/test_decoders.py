@@ -25,8 +25,9 @@ from tests.fakes.pictures import jpeg, picture
 from tests.fakes.scripted_server import in_turn, reply
 from tests.faults.test_http_body import etag_of
 from yfcc.errors import YfccError
-from yfcc.media.decode import Decoded, DecodeLimits, Decoders, Fate
+from yfcc.media.decode import Decoded, Decoders, Fate
 from yfcc.media.facts import MediaFacts
+from yfcc.media.guarded import PictureLimits
 from yfcc.media.structure import inspect_media
 from yfcc.model import Outcome
 
@@ -167,7 +168,7 @@ def accepted(decoders: Decoders, content: bytes, size: tuple[int, int]) -> None:
 
 
 def test_more_pixels_or_bytes_than_allowed_are_not_decoded() -> None:
-    with Decoders(1, DecodeLimits(max_pixels=1000, max_bytes=2500)) as pool:
+    with Decoders(1, PictureLimits(max_pixels=1000, max_bytes=2500)) as pool:
         content = saved(Image.new("RGB", (40, 25)), "PNG")
         assert decode(pool, content).fate is Fate.DECODED
         many = saved(Image.new("RGB", (40, 26)), "PNG")
@@ -178,13 +179,13 @@ def test_more_pixels_or_bytes_than_allowed_are_not_decoded() -> None:
 
 
 def test_a_picture_that_takes_too_long_costs_only_itself() -> None:
-    with Decoders(1, DecodeLimits(cpu_s=0.1)) as pool:
+    with Decoders(1, PictureLimits(cpu_s=0.1)) as pool:
         assert decode(pool, LARGE) == Decoded(Fate.DECODER_DIED, reason="the decoder took too long")
         assert decode(pool, jpeg()).fate is Fate.DECODED
 
 
 def test_a_picture_that_wants_too_much_memory_costs_only_itself() -> None:
-    with Decoders(1, DecodeLimits(memory_bytes=160 << 20)) as pool:
+    with Decoders(1, PictureLimits(memory_bytes=160 << 20)) as pool:
         assert decode(pool, jpeg()).fate is Fate.DECODED
         found = decode(pool, LARGE)
         assert found.fate is Fate.DECODER_DIED
@@ -193,7 +194,7 @@ def test_a_picture_that_wants_too_much_memory_costs_only_itself() -> None:
 
 
 def test_a_decoder_that_is_killed_or_stalled_costs_only_its_picture() -> None:
-    with Decoders(1, DecodeLimits(wall_s=1.0)) as pool, ThreadPoolExecutor(1) as executor:
+    with Decoders(1, PictureLimits(wall_s=1.0)) as pool, ThreadPoolExecutor(1) as executor:
         decode(pool, jpeg())
         (pid,) = pool.process_ids()
         os.kill(pid, signal.SIGKILL)  # while it is idle: no picture's fault
@@ -212,7 +213,7 @@ def test_a_decoder_that_is_killed_or_stalled_costs_only_its_picture() -> None:
 
 
 def test_a_large_picture_for_a_stalled_decoder_is_given_up_too() -> None:
-    with Decoders(1, DecodeLimits(wall_s=0.5)) as pool:
+    with Decoders(1, PictureLimits(wall_s=0.5)) as pool:
         decode(pool, jpeg())
         os.kill(pool.process_ids()[0], signal.SIGSTOP)
         assert decode(pool, bytes(8 << 20)).reason == "it did not answer in time"

@@ -9,7 +9,7 @@ import signal
 import pytest
 from PIL import Image
 
-from yfcc.media.decode import DecodeLimits
+from yfcc.media.guarded import PictureLimits
 from yfcc.media.resize import Resizers
 
 
@@ -60,10 +60,10 @@ def test_orientation_is_carried_out_and_notices_stay() -> None:
 
 def test_what_cannot_be_decoded_stays_as_it_is_and_costs_one_picture() -> None:
     whole = picture(500, 375)
-    with Resizers(1, DecodeLimits(max_pixels=500_000)) as resizers:
+    with Resizers(1, PictureLimits(max_pixels=500_000)) as resizers:
         for broken, reason in (
             (b"\xff\xd8\xff" + b"\0" * 99, "cannot identify"),
-            (picture(2_000, 1_000), "more pixels than are decoded"),
+            (picture(2_000, 1_000), "more than 500,000 pixels"),
             (b"", "cannot identify"),
         ):
             done = resizers.resize(broken, 64)
@@ -75,15 +75,35 @@ def test_what_cannot_be_decoded_stays_as_it_is_and_costs_one_picture() -> None:
 def test_a_process_that_ends_is_replaced() -> None:
     with Resizers(1) as resizers:
         first = resizers.resize(picture(500, 375), 64)
-        (process,) = resizers._running
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        assert resizers.resize(picture(500, 375), 64).reason == "the decoder ended over it"
+        (pid,) = resizers.process_ids()
+        os.kill(pid, signal.SIGKILL)  # while it is idle: no picture's fault
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
         assert resizers.resize(picture(500, 375), 64) == first
+        assert resizers.process_ids() != [pid]
+
+
+def test_a_process_that_is_stalled_costs_one_picture_and_not_the_export() -> None:
+    small = picture(20, 20)
+    with Resizers(1, PictureLimits(wall_s=2.0)) as resizers:
+        resizers.resize(small, 64)
+        (pid,) = resizers.process_ids()
+        os.kill(pid, signal.SIGSTOP)
+        assert resizers.resize(small, 64).reason == "it did not answer in time"
+        assert resizers.resize(small, 64).reason == ""
+
+
+def test_a_picture_larger_than_a_pipe_goes_and_comes_back_whole() -> None:
+    buffer = io.BytesIO()
+    Image.effect_noise((1_100, 1_000), 90).save(buffer, "PNG")
+    with Resizers(1) as resizers:
+        done = resizers.resize(buffer.getvalue(), 700)
+    assert done.content is not None
+    assert len(done.content) > 1 << 18
+    assert opened(done.content).size == (done.width, done.height) == (770, 700)
 
 
 def test_a_picture_that_takes_too_long_is_given_up() -> None:
     # Of a PNG all pixels are decoded, for a hundred times as long as it may take.
-    with Resizers(1, DecodeLimits(cpu_s=0.001)) as resizers:
+    with Resizers(1, PictureLimits(cpu_s=0.001)) as resizers:
         done = resizers.resize(picture(4_000, 4_000, "PNG", compress_level=1), 64)
-    assert done.reason == "the decoder ended over it"
+    assert done.reason == "the decoder took too long"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import itertools
 import signal
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import pytest
 
 from tests.conftest import RunYfcc
 from tests.fakes.forgetting import FIRST, OTHER, OWNER, SECOND, fill, make_owned, tombstone
-from tests.fakes.mirror_items import make_items, wait_until
+from tests.fakes.mirror_items import make_items
 from tests.fakes.scripted_server import Pause, Request, ScriptedServer, reply
 from yfcc.catalog.tombstones import Kind, Reason, parse_list
 from yfcc.errors import InterruptedRun, RateLimitedError
@@ -147,34 +145,51 @@ def test_a_request_to_stop_is_heard_while_a_host_is_silent(tmp_path: Path) -> No
     assert caught.value.exit_code == 143
 
 
-def test_killed_it_goes_on_where_it_was(tmp_path: Path) -> None:
-    root = tmp_path / "mirror"
-    items = [make_owned(FIRST + 7 * number, OWNER, "x") for number in range(20)]
-    fill(root, items)
-    is_silent = True
+def test_what_was_removed_is_no_candidate_and_what_is_new_waits(tmp_path: Path) -> None:
+    items = [make_owned(FIRST + 7 * number, OWNER, "x") for number in range(4)]
+    first, second, third, new = (item.photo_id for item in items)
+    fill(tmp_path, [items[0], items[1], items[2]])
+    fates = {first: PageFate.GONE, second: PageFate.GONE, third: PageFate.UNCLEAR}
+    asked: list[int] = []
 
-    def script(request: Request):
-        if is_silent and sum("photos" in target for target in server.targets) > 16:
-            return [Pause(30)]
-        return [reply(b"", 404 if "photos" in request.target else 200)]
+    def ask(url: str) -> PageAnswer:
+        photo_id = int(url.strip("/").rpartition("/")[2])
+        asked.append(photo_id)
+        return PageAnswer(fates[photo_id])
 
-    with ScriptedServer(script) as server:
-        command = [sys.executable, "-m", "yfcc.cli.main", "recheck", "--mirror", str(root)]
-        command += ["--flickr-endpoint", server.url, "--flickr-rate", "500/s"]
-        environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
-        child = subprocess.Popen(command, env=environment, cwd=tmp_path)
-        try:
-            wait_until(lambda: len(server.requests) > 17)
-        finally:
-            child.kill()
-            child.wait()
-        is_silent = False
-        asked_before = len(server.requests)
-        summary = ask_all(root, server)
-        asked_after = len(server.requests) - asked_before
-    assert summary.candidates == sorted(item.photo_id for item in items)
-    assert summary.n_settled_before == 16
-    assert asked_after == 1 + 4  # robots.txt, and the pages nobody had an answer of
+    with open_mirror(tmp_path) as mirror:
+        summary = recheck(mirror, ask)
+        assert (summary.candidates, summary.n_open) == ([first, second], 1)
+        forget(mirror, [tombstone(first)])
+        fill(tmp_path, [items[3]])
+        # Later in the order than all that was asked for, it belongs to the recheck.
+        fates |= {third: PageFate.PUBLIC, new: PageFate.PUBLIC}
+        summary = recheck(mirror, ask)
+    assert sorted(asked) == [first, second, third, third, new]
+    assert summary.candidates == [second]
+    assert summary.fates == {"gone": 1, "public": 2}
+    assert (summary.n_items, summary.n_settled_before, summary.n_open) == (3, 1, 0)
+
+
+def test_lines_after_one_that_a_power_cut_tore_do_not_count(tmp_path: Path) -> None:
+    items = [make_owned(FIRST + 7 * number, OWNER, "x") for number in range(40)]
+    fill(tmp_path, items)
+    asked = itertools.count(1)
+
+    def ask(_url: str) -> PageAnswer:
+        if next(asked) == len(items):
+            raise RateLimitedError("enough")
+        return PageAnswer(PageFate.PUBLIC)
+
+    with open_mirror(tmp_path) as mirror, pytest.raises(RateLimitedError):
+        recheck(mirror, ask)
+    journal = tmp_path / "ledger" / "recheck.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    assert len(lines) == 4
+    journal.write_bytes(b"".join([lines[0], lines[1], b"x" + lines[2][1:], lines[3]]))
+    with open_mirror(tmp_path) as mirror:
+        summary = recheck(mirror, ask)
+    assert (summary.n_settled_before, summary.fates) == (16, {"public": 40})
 
 
 def test_the_command_lists_on_stdout_and_says_3_while_some_are_open(

@@ -14,12 +14,17 @@ from yfcc.catalog.query import open_records, prepare_query
 from yfcc.catalog.reader import Catalog
 from yfcc.catalog.relations import Relation, open_relation
 from yfcc.catalog.select import Selection
+from yfcc.errors import UsageError
 from yfcc.share.credit_lists import credits_of_selected
 from yfcc.share.credits import Credit
 
 if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
+
+    from yfcc.catalog.explain import Explanation
+    from yfcc.catalog.saved import SavedSelection
+    from yfcc.catalog.text_ranking import Ranking
 
 #: Rows that are read at a time where they come one by one.
 _ROWS_AT_A_TIME: Final = 1_000
@@ -58,7 +63,12 @@ class CatalogItems:
             yield from batch.to_pylist(maps_as_pydicts="strict")
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({str(self._catalog.path)!r}, {self.sql()})"
+        flags = (f", {name}={value!r}" for name, value in self.selection.flags().items())
+        return f"{type(self).__name__}({str(self._catalog.path)!r}{''.join(flags)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # For processes of their own: each opens the file anew.
+        return _choose_anew, (self._catalog.path.absolute(), self._catalog.limits, self.selection)
 
     def count(self) -> int:
         """Number of items.
@@ -90,6 +100,74 @@ class CatalogItems:
     def sql(self) -> str:
         """The selection as one condition over ``items``, as the record of a run has it."""
         return self._catalog.describe(self.selection)
+
+    def explain(self) -> Explanation:
+        """What each flag selects, alone and with those before it, as ``--explain`` prints it.
+
+        >>> with yfcc.open_catalog(demo.catalog) as catalog:
+        ...     told = catalog.select(license="by", media="photo").explain()
+        >>> [effect.flag for effect in told.flags], told.flags[1].n_left == told.n_selected
+        (['--license', '--media'], True)
+
+        Raises
+        ------
+        UsageError
+            As :meth:`count`.
+        """
+        from yfcc.catalog.explain import explain_selection  # noqa: PLC0415
+
+        return explain_selection(self._catalog, self.selection)
+
+    def save(self, name: str) -> SavedSelection:
+        """Save the selection by a name, as ``--save`` does, in ``selections`` beside the catalog.
+
+        What is there already and the same stays as it is. :meth:`OpenCatalog.saved` and the
+        commands' ``--selection`` give it back.
+
+        >>> with yfcc.open_catalog(demo.catalog) as catalog:
+        ...     free = catalog.select(license="by")
+        ...     kept = free.save("free")
+        ...     kept.path.name, kept.n_items == len(free), len(kept.digest)
+        ('free.json', True, 64)
+        >>> kept.citation().startswith("Selection 'free' of YFCC100M (v2): ")
+        True
+
+        Parameters
+        ----------
+        name : str
+            Up to 64 letters, digits, ``.``, ``_`` and ``-``; or a path that ends with ``.json``.
+
+        Raises
+        ------
+        UsageError
+            Another selection has the name, it is none, nothing is selected, or as :meth:`count`.
+        TargetError
+            The file cannot be written.
+        """
+        from yfcc.catalog.saved import save_selection  # noqa: PLC0415
+
+        return save_selection(self._catalog, self.selection, name)
+
+    def ranked(self, limit: int = 20) -> Ranking:
+        """The items that the words of ``text`` describe best, as ``yfcc search`` shows them.
+
+        >>> with yfcc.open_catalog(demo.catalog) as catalog:
+        ...     found = catalog.select(text="a*").ranked(3)
+        >>> len(found.items), found.n_items >= 3
+        (3, True)
+
+        Raises
+        ------
+        UsageError
+            The selection has no ``text``, or none with a word in it; or as :meth:`count`.
+        """
+        from yfcc.catalog.text_ranking import rank_items  # noqa: PLC0415
+
+        if not self.selection.text:
+            raise UsageError("only items found by words have an order: select(text='sunset').")
+        if limit < 1:
+            raise UsageError(f"limit {limit}: expected a number of items, at least 1.")
+        return rank_items(self._catalog, self.selection, limit)
 
     def batches(
         self, columns: Sequence[str] | None = None, batch_rows: int = _BATCH_ROWS
@@ -223,6 +301,57 @@ class OpenCatalog(CatalogItems):
         items._stack = self._stack  # noqa: SLF001 - of its own class
         return items
 
+    def saved(self, name: str, *, accept_changed: bool = False) -> CatalogItems:
+        """The items of a selection that was saved, if they still are the same.
+
+        >>> with yfcc.open_catalog(demo.catalog) as catalog:
+        ...     kept = catalog.select(media="photo", sample=5, seed=1).save("five")
+        ...     len(catalog.saved("five")), catalog.saved("five").selection == kept.selection
+        (5, True)
+
+        Parameters
+        ----------
+        name : str
+            A name, or the path of a file that ends with ``.json``.
+        accept_changed : bool
+            Take what the catalog gives now, whatever it gave when the selection was saved.
+
+        Raises
+        ------
+        UsageError
+            No selection is saved there.
+        SourceDamaged
+            The file is no selection.
+        SourceChanged
+            This catalog gives other items.
+        """
+        from yfcc.catalog.saved import check_saved, read_saved, saved_path  # noqa: PLC0415
+
+        found = read_saved(saved_path(self.path, name))
+        if not accept_changed:
+            check_saved(self._catalog, found)
+        return self.choose(found.selection)
+
+    def list_saved(self) -> list[SavedSelection]:
+        """The selections saved beside the catalog, by name.
+
+        >>> with yfcc.open_catalog(demo.catalog) as catalog:
+        ...     kept = catalog.select(media="video").save("films")
+        ...     "films" in [each.name for each in catalog.list_saved()]
+        True
+
+        Raises
+        ------
+        SourceDamaged
+            A file there is none.
+        """
+        from yfcc.catalog.saved import list_saved  # noqa: PLC0415
+
+        return list_saved(self.path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return OpenCatalog, (self.path.absolute(), self._catalog.limits)
+
     @property
     def reader(self) -> Catalog:
         """What reads the file, for the other rooms."""
@@ -233,17 +362,23 @@ class OpenCatalog(CatalogItems):
         return self._catalog.fingerprint()
 
 
+def _choose_anew(path: Path, limits: Limits, selection: Selection) -> CatalogItems:
+    return OpenCatalog(path, limits).choose(selection)
+
+
 def open_catalog(
     path: str | Path, *, memory: str = "800MB", threads: int | None = None
 ) -> OpenCatalog:
     """Open a catalog for reading.
+
+    To other processes it goes by pickling, and is opened anew there; prefer ``spawn`` to ``fork``.
 
     Parameters
     ----------
     path : str or Path
         A file that ``yfcc metadata`` made.
     memory : str
-        What DuckDB may take.
+        What DuckDB may take; shared by all who have the file open in this process.
     threads : int, optional
         By default one a core.
 

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from difflib import get_close_matches
+from operator import index
 from os import PathLike, fspath
-from typing import Any, Final, TypedDict, cast
+from typing import Any, Final, SupportsIndex, TypedDict, TypeGuard
 
 from yfcc.catalog.select import Selection
 from yfcc.errors import UsageError
 
-_TUPLES: Final = ("license", "tag", "autotag")
+#: What Python has for the fields of a selection.
+_KINDS: Final = {"commercial": bool, "derivatives": bool, "sample": int, "seed": int}
+#: Characters of a value; no name that an item has is nearly as long.
+_LONGEST: Final = 2_000
+_EXPECTED: Final = {str: "text", bool: "True or False", int: "a whole number"}
 
 
 class Flags(TypedDict, total=False):
     """The flags of ``yfcc download``, without their dashes.
 
     ``license`` is text with commas, or several codes; ``tag`` and ``autotag`` are one or several,
-    of which an item has to have all.
+    of which an item has to have all. ``bbox`` is text or four numbers, west, south, east, north;
+    ``country`` and ``place`` are a name or the number of a WOEID.
     """
 
     where: str | None
@@ -26,9 +32,9 @@ class Flags(TypedDict, total=False):
     commercial: bool
     derivatives: bool
     media: str
-    bbox: str | None
-    country: str | None
-    place: str | None
+    bbox: str | Sequence[float] | None
+    country: str | int | None
+    place: str | int | None
     taken: str | None
     uploaded: str | None
     tag: str | Iterable[str]
@@ -49,30 +55,92 @@ def make_selection(flags: Flags) -> Selection:
     Raises
     ------
     UsageError
-        No such flag.
+        No such flag, or a value of another kind than the flag's.
 
     Examples
     --------
     >>> make_selection({"license": "by,by-sa", "autotag": "cat>0.8"}).license
     ('by', 'by-sa')
+    >>> make_selection({"bbox": (138.9, 35.5, 140, 35.9), "country": 23424856}).bbox
+    '138.9,35.5,140,35.9'
     """
     known = [field.name for field in fields(Selection)]
-    values: dict[str, Any] = dict(cast("dict[str, Any]", flags))
-    for name, value in values.items():
+    values: dict[str, Any] = {}
+    for name, value in flags.items():
         if name not in known:
             near = get_close_matches(name, known, n=1)
             hint = f" Did you mean {near[0]}?" if near else f" There are {', '.join(known)}."
             raise UsageError(f"no selection flag {name!r}.{hint}")
-        if name in _TUPLES:
-            values[name] = _several(name, value)
-        elif name == "ids" and value is not None:
-            values[name] = fspath(value)
+        if value is not None:
+            values[name] = _value(name, value)
     return Selection(**values)
 
 
-def _several(name: str, value: str | Iterable[str] | None) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    if not isinstance(value, str):
-        return tuple(value)
-    return tuple(filter(None, map(str.strip, value.split(",")))) if name == "license" else (value,)
+def _value(name: str, value: object) -> object:
+    """A flag's value as a selection has it."""
+    if name in ("license", "tag", "autotag"):
+        return _several(name, value)
+    if name == "ids" and isinstance(value, PathLike):
+        value = fspath(value)
+    elif name == "bbox" and isinstance(value, Sequence) and not isinstance(value, str):
+        value = ",".join(map(str, value))
+    elif name in ("country", "place") and _is_whole(value):
+        value = str(value)
+    return _checked(name, value)
+
+
+def _several(name: str, value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = value.split(",") if name == "license" else [value]
+    elif not isinstance(value, Iterable):
+        raise UsageError(
+            f"--{name} {value!r}: expected text, or several, got {type(value).__name__}."
+        )
+    found = [str(_checked(name, each)) for each in value]
+    if name != "license":
+        return tuple(found)
+    codes = tuple(filter(None, map(str.strip, found)))
+    if not codes:
+        raise _nothing(name)
+    return codes
+
+
+def _checked(name: str, value: object) -> object:
+    """A value of the flag's kind; text of no characters would select everything."""
+    kind = _KINDS.get(name, str)
+    if kind is int and _is_whole(value):
+        return index(value)
+    if type(value) is not kind:
+        raise UsageError(
+            f"--{name} {value!r}: expected {_EXPECTED[kind]}, got {type(value).__name__}."
+        )
+    if isinstance(value, str):
+        _check_text(name, value)
+    return value
+
+
+def _check_text(name: str, text: str) -> None:
+    """Refuse what is no text, and what no item can have."""
+    if not text and name != "license":
+        raise _nothing(name)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"--{name} {text[:100]!a}: expected text in UTF-8, got other bytes."
+        ) from error
+    if len(text) > _LONGEST and name not in ("where", "ids"):
+        raise UsageError(
+            f"--{name} {text[:40]}…: expected at most {_LONGEST:,} characters, got {len(text):,}."
+        )
+
+
+def _is_whole(value: object) -> TypeGuard[SupportsIndex]:
+    """Whether it is a whole number, also one of NumPy's."""
+    return isinstance(value, SupportsIndex) and not isinstance(value, bool)
+
+
+def _nothing(name: str) -> UsageError:
+    return UsageError(
+        f"--{name}: expected a value, got none. Leave the flag out to select whatever its value."
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from yfcc.api.catalog import OpenCatalog, open_catalog
 from yfcc.api.flags import Flags, make_selection
@@ -13,7 +13,7 @@ from yfcc.catalog.reader import Catalog
 from yfcc.catalog.select import Selection
 from yfcc.errors import UsageError
 from yfcc.mirror.opening import open_any
-from yfcc.mirror.root import AnyMirror
+from yfcc.mirror.root import AnyMirror, Mirror
 from yfcc.mirror.status import MirrorStatus, read_status
 from yfcc.share.credit_lists import credits_of_stored
 from yfcc.share.credits import Credit
@@ -43,7 +43,7 @@ class MirrorItems:
 
     def __init__(self, mirror: AnyMirror, catalog: Catalog | None, selection: Selection) -> None:
         self.selection = selection
-        self._mirror = mirror
+        self._place = mirror
         self._catalog = catalog
 
     def __len__(self) -> int:
@@ -51,6 +51,27 @@ class MirrorItems:
 
     def __iter__(self) -> Iterator[StoredItem]:
         return iter_stored(self._mirror, self._catalog, self.selection)
+
+    def __repr__(self) -> str:
+        flags = (f", {name}={value!r}" for name, value in self.selection.flags().items())
+        return f"{type(self).__name__}({str(self._place.root)!r}{''.join(flags)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # For processes of their own: each opens the mirror anew.
+        catalog = None if self._catalog is None else self._catalog.path.absolute()
+        return _choose_anew, (self._address(), catalog, self.selection)
+
+    def _address(self) -> str:
+        """Where the mirror is, from any folder."""
+        is_local = isinstance(self._place, Mirror)
+        return str(Path(self._place.root).absolute() if is_local else self._place.root)
+
+    @property
+    def _mirror(self) -> AnyMirror:
+        """The mirror, if it is open."""
+        if isinstance(self._place, Mirror) and self._place.fd < 0:
+            raise UsageError(f"{self._place.root}: this mirror was closed; open it again.")
+        return self._place
 
     def count(self) -> int:
         """Number of stored items that are picked; reads the ledger of their shards."""
@@ -98,7 +119,7 @@ class OpenMirror(MirrorItems):
 
     def close(self) -> None:
         """Let go of the mirror, and of the catalog if it was opened with it."""
-        self._mirror.close()
+        self._place.close()
         if self._owns and self._chooser is not None:
             self._chooser.close()
 
@@ -124,12 +145,47 @@ class OpenMirror(MirrorItems):
         UsageError
             The mirror was opened without a catalog.
         """
+        return MirrorItems(self._mirror, self.catalog.reader, selection)
+
+    def saved(self, name: str, *, accept_changed: bool = False) -> MirrorItems:
+        """The stored items of a saved selection, see :meth:`OpenCatalog.saved`.
+
+        >>> with yfcc.open_mirror(demo.mirror, demo.catalog) as mirror:
+        ...     kept = mirror.catalog.select(license="by-sa").save("alike")
+        ...     {item.document["metadata"]["license"] for item in mirror.saved("alike")}
+        {'by-sa'}
+
+        Raises
+        ------
+        UsageError
+            The mirror was opened without a catalog, or no selection is saved there.
+        SourceDamaged
+            The file is no selection.
+        SourceChanged
+            The catalog gives other items.
+        """
+        chosen = self.catalog.saved(name, accept_changed=accept_changed)
+        return self.choose(chosen.selection)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        catalog = None if self._chooser is None else self._chooser.path.absolute()
+        return open_mirror, (self._address(), catalog)
+
+    @property
+    def catalog(self) -> OpenCatalog:
+        """What selections are made of.
+
+        Raises
+        ------
+        UsageError
+            The mirror was opened without one.
+        """
         if self._chooser is None:
             raise UsageError(
                 "a selection is made of the catalog: name it, as in "
                 "yfcc.open_mirror('mirror', 'catalog.duckdb')."
             )
-        return MirrorItems(self._mirror, self._chooser.reader, selection)
+        return self._chooser
 
     def status(self) -> MirrorStatus:
         """Items by outcome and bytes stored, from the last lines of the ledger.
@@ -150,6 +206,11 @@ class OpenMirror(MirrorItems):
         from yfcc.mirror.downloads import iter_download_tables  # noqa: PLC0415 - polars
 
         return iter_download_tables(self._mirror.root)
+
+
+def _choose_anew(root: str, catalog: Path | None, selection: Selection) -> MirrorItems:
+    opened = open_mirror(root, catalog)
+    return opened if catalog is None else opened.choose(selection)
 
 
 def open_mirror(path: str | Path, catalog: str | Path | OpenCatalog | None = None) -> OpenMirror:

@@ -16,7 +16,7 @@ from yfcc.errors import SourceDamaged, SourceMissing, UsageError
 from yfcc.mirror.ledger import list_shards
 from yfcc.mirror.opening import open_any
 from yfcc.share.captions import build_caption
-from yfcc.share.export_folder import MANIFEST
+from yfcc.share.export_place import MANIFEST
 from yfcc.share.stored import iter_stored_shards
 
 if TYPE_CHECKING:

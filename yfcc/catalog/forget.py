@@ -24,7 +24,7 @@ from yfcc.catalog.connection import Limits, connect_reader, connect_writer, targ
 from yfcc.catalog.known_items import NAMED, create_lists
 from yfcc.catalog.publish import exclusive_lock, publish, write_durably
 from yfcc.catalog.readback import check_readable
-from yfcc.catalog.schema import create_tables, create_views
+from yfcc.catalog.schema import create_tables, create_views, list_countries
 from yfcc.catalog.select import literal
 from yfcc.catalog.text_index import drop_words
 from yfcc.catalog.tombstones import (
@@ -40,6 +40,7 @@ from yfcc.errors import SourceMissing, TargetError, UsageError, YfccError
 #: Reason of lines in ``rejected_lines`` whose text was removed.
 FORGOTTEN_REASON: Final = "forgotten"
 _COPIED: Final = ("items", "rejected_lines", "orphans", "originals", "ingests")
+_REMADE: Final = "country_names"
 #: Columns by pack: where there is a value, a row of the pack was joined.
 _PACK_COLUMNS: Final = {
     "autotags": "autotags",
@@ -254,7 +255,7 @@ class _Rewriting:
         }
         # Catalogs of earlier versions have no originals: an empty table would say there are none.
         self._tables = tuple(table for table in _COPIED if table in found)
-        strange = sorted(found - set(_COPIED))
+        strange = sorted(found - {*_COPIED, _REMADE})
         if strange:
             raise YfccError(
                 f"{built}: this version of yfcc cannot remove items from its tables "
@@ -321,6 +322,7 @@ class _Rewriting:
             self._run("DROP TABLE originals")
         self._account()
         create_views(self._connection)
+        list_countries(self._connection)
         self._run("DETACH old")
         self._run("CHECKPOINT")
         self.n_rows = {table: self._count(table) for table in self._tables}

@@ -34,6 +34,8 @@ _CLIP: Final = re.compile(rb"[0-9]+\t([1-9][0-9]*)\t[0-9a-f]{16,32}(?:\t.*)?", r
 _ID: Final = re.compile(rb"[1-9][0-9]{0,18}")
 _HASH: Final = re.compile(rb"[0-9a-fA-F]{16,32}")
 _HEADERS: Final = frozenset({b"photo_id", b"photoid", b"id", b"photo_hash", b"hash"})
+#: Characters of a path that a message repeats.
+_LONGEST_NAME: Final = 1_000
 _MARK: Final = b"\xef\xbb\xbf"
 
 #: Whole lines as most lists have them, found without a step of Python a line. Whatever they do
@@ -78,9 +80,10 @@ def write_listed(path: Path, target: Path) -> None:
 
 def iter_listed(path: Path) -> Iterator[pa.RecordBatch]:
     """The ids and hashes of a list, a few megabytes of lines at a time."""
-    if not path.is_file():
-        what = "a directory" if path.is_dir() else "no such file"
-        raise UsageError(f"--ids {path}: {what}; expected a file with a photo id or hash a line.")
+    what = _why_no_file(path)
+    if what:
+        name = str(path) if len(str(path)) <= _LONGEST_NAME else f"{str(path)[:40]}…"
+        raise UsageError(f"--ids {name}: {what}; expected a file with a photo id or hash a line.")
     if not path.stat().st_size:
         raise UsageError(f"--ids {path}: the file is empty; expected a photo id a line.")
     source = DirectorySource(path)
@@ -89,6 +92,18 @@ def iter_listed(path: Path) -> Iterator[pa.RecordBatch]:
         blocks = iter_unpacked(source, source_object, executor, ahead=4)
         for chunk in iter_line_chunks(blocks, str(path)):
             yield _batch_of(chunk)
+
+
+def _why_no_file(path: Path) -> str | None:
+    try:
+        if path.is_file():
+            return None
+        if path.is_dir():
+            return "a directory"
+        # It is read more than once.
+        return "neither file nor directory" if path.exists() else "no such file"
+    except OSError as error:
+        return error.strerror or str(error)
 
 
 def _batch_of(chunk: LineChunk) -> pa.RecordBatch:

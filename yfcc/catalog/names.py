@@ -9,7 +9,7 @@ from typing import Final
 import duckdb
 
 from yfcc.catalog.select import Selection, literal
-from yfcc.catalog.select_rules import RULES, folded, split_autotag
+from yfcc.catalog.select_rules import RULES, folded, is_place, split_autotag
 from yfcc.errors import UsageError
 
 #: Values to compare with come from so many items, taken from all over the catalog, whatever its
@@ -17,6 +17,8 @@ from yfcc.errors import UsageError
 _ITEMS_LOOKED_AT: Final = 1_000_000
 _N_SLICES: Final = 8
 _N_HINTS: Final = 3
+#: Catalogs of earlier versions have no such table.
+_COUNTRIES: Final = "country_names"
 #: Jaro-Winkler; below it a name is not near.
 _LEAST_SIMILARITY: Final = 0.8
 
@@ -31,6 +33,7 @@ _SOURCES: Final = {
 _WHAT_LISTS_THEM: Final = {
     "country": "SELECT name FROM countries",
     "autotag": "SELECT concept, count(*) FROM item_autotags GROUP BY concept",
+    "device": "SELECT DISTINCT capture_device FROM items",
 }
 
 
@@ -74,8 +77,12 @@ def check_names(
     UsageError
         With the nearest names there are.
     """
+    if selection.lines and is_empty is not False:
+        _check_lines(connection, selection.lines)
     whole = [part.sql for part in selection.without_sample().parts()]
     for name in _named(selection):
+        if name.flag == "country" and _is_country(connection, name.text) is not None:
+            continue  # that was checked before anything was counted
         if is_empty and whole == [name.alone]:
             is_known = False
         elif is_empty is not False or name.is_negated:
@@ -84,10 +91,48 @@ def check_names(
         else:
             continue
         if not is_known:
-            raise UsageError(
-                f"--{name.flag} {name.text}: no item of the catalog has it."
-                f"{_hint(connection, name.flag, name.text)}"
-            )
+            raise _unknown(connection, name.flag, name.text)
+
+
+def check_country(connection: duckdb.DuckDBPyConnection, selection: Selection) -> None:
+    """Refuse a country that is not in the catalog's list of them; costs nothing.
+
+    Raises
+    ------
+    UsageError
+        With the nearest names there are.
+    """
+    if selection.country and _is_country(connection, selection.country) is False:
+        raise _unknown(connection, "country", selection.country)
+
+
+def _is_country(connection: duckdb.DuckDBPyConnection, text: str) -> bool | None:
+    """Whether a country is listed; None: the catalog lists none, or is of an earlier version."""
+    query = f"SELECT bool_or({is_place(text)}) FROM {_COUNTRIES} AS place"
+    try:
+        rows = connection.execute(query).fetchall()
+    except duckdb.CatalogException:
+        return None
+    found: bool | None = rows[0][0]
+    return found
+
+
+def _unknown(connection: duckdb.DuckDBPyConnection, flag: str, text: str) -> UsageError:
+    hint = _hint(connection, flag, text)
+    return UsageError(f"--{flag} {text}: no item of the catalog has it.{hint}")
+
+
+def _check_lines(connection: duckdb.DuckDBPyConnection, lines: str) -> None:
+    """Refuse lines that all lie behind the last one; DuckDB knows where that is."""
+    first = int(lines.partition("-")[0] or 0)
+    last = _last_line(connection)
+    if first > last:
+        raise UsageError(f"--lines {lines}: the lines of the catalog end at {last}.")
+
+
+def _last_line(connection: duckdb.DuckDBPyConnection) -> int:
+    query = "SELECT coalesce(max(line_number), -1) FROM items"
+    return int(connection.execute(query).fetchall()[0][0])
 
 
 def _named(selection: Selection) -> Iterator[_Name]:
@@ -114,11 +159,17 @@ def _hint(connection: duckdb.DuckDBPyConnection, flag: str, text: str) -> str:
 
 def _nearest(connection: duckdb.DuckDBPyConnection, flag: str, text: str) -> list[str]:
     kind = " AND kind = 'Country'" if flag == "country" else ""
-    likeness = f"jaro_winkler_similarity({folded('name')}, {folded(literal(text))})"
+    source = f"{_SOURCES[flag]} FROM ({_looked_at(connection)})"
+    if flag == "country" and _is_country(connection, text) is not None:
+        source = f"SELECT name, 'Country' AS kind FROM {_COUNTRIES}"
+    name, wanted = folded("name"), folded(literal(text))
+    # Of a device people know the beginning.
+    compared = f"left({name}, {len(text)})" if flag == "device" else name
+    likeness = f"jaro_winkler_similarity({compared}, {wanted})"
     rows = connection.execute(
         f"""
         SELECT name
-        FROM (SELECT DISTINCT name, kind FROM ({_SOURCES[flag]} FROM ({_looked_at(connection)})))
+        FROM (SELECT DISTINCT name, kind FROM ({source}))
         WHERE name IS NOT NULL{kind} AND {likeness} >= {_LEAST_SIMILARITY}
         GROUP BY name ORDER BY {likeness} DESC, name LIMIT {_N_HINTS}"""
     )
@@ -127,8 +178,7 @@ def _nearest(connection: duckdb.DuckDBPyConnection, flag: str, text: str) -> lis
 
 def _looked_at(connection: duckdb.DuckDBPyConnection) -> str:
     """A query for items from all over the catalog; its beginning is no fair sample."""
-    query = "SELECT coalesce(max(line_number), 0) + 1 FROM items"
-    ((n_lines,),) = connection.execute(query).fetchall()
+    n_lines = _last_line(connection) + 1
     width = _ITEMS_LOOKED_AT // _N_SLICES
     starts = [n_lines * number // _N_SLICES for number in range(_N_SLICES)]
     slices = [

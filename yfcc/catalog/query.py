@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,12 +18,12 @@ from yfcc.catalog.reader import Catalog
 from yfcc.catalog.select import Selection, literal
 from yfcc.catalog.select_rules import FOUND
 from yfcc.catalog.sqlfiles import read_sql
+from yfcc.catalog.standard_output import StandardOutput
 from yfcc.errors import SourceMissing, TargetError, UsageError
 
 if TYPE_CHECKING:
     import polars as pl
 
-_STDOUT: Final = "/dev/stdout"
 _TRACEBACK: Final = "Traceback (most recent call last)"
 _READS: Final = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
 #: What to do in place of statements that people try.
@@ -70,7 +69,7 @@ class Query:
         return answer
 
     def write(self, kind: str, target: str) -> None:
-        """Stream the answer to a file, an ``s3://`` address, or standard output (``-``).
+        """Stream the answer to a file or an ``s3://`` address.
 
         Parameters
         ----------
@@ -85,15 +84,11 @@ class Query:
         TargetError
             The target cannot be written.
         """
-        path = files_of(target)[0]
         bucket = BucketFiles() if target.startswith("s3://") else None
         if bucket:
             self.connection.register_filesystem(bucket.filesystem)
-        sys.stdout.flush()
         try:
-            self.connection.execute(
-                f"COPY (\n{self.sql}\n) TO {literal(path)} ({_COPY_OPTIONS[kind]})"
-            )
+            self._copy(kind, target)
         except duckdb.Error as error:
             # What Python code raised inside comes as a text that holds its whole traceback.
             if bucket and _TRACEBACK in str(error):
@@ -103,6 +98,35 @@ class Query:
                     f"{target}: cannot be written: {str(error).splitlines()[0]}"
                 ) from error
             raise _explained(error, self.connection) from error
+
+    def _copy(self, kind: str, path: str) -> None:
+        self.connection.execute(f"COPY (\n{self.sql}\n) TO {literal(path)} ({_COPY_OPTIONS[kind]})")
+
+    def print(self, kind: str, output: StandardOutput) -> None:
+        """Stream the answer to standard output.
+
+        Parameters
+        ----------
+        kind : str
+            ``csv``, ``json`` or ``parquet``.
+        output : StandardOutput
+            Its path is one of those that the catalog's SQL may reach.
+
+        Raises
+        ------
+        UsageError
+            The SQL cannot be run.
+        BrokenPipeError
+            Nobody reads any more.
+        TargetError
+            Standard output cannot be written.
+        """
+        try:
+            self._copy(kind, output.path)
+        except duckdb.Error as error:
+            output.finish()  # raises what DuckDB was refused for, if it was that
+            raise _explained(error, self.connection) from error
+        output.finish()
 
 
 @contextmanager
@@ -166,7 +190,7 @@ def prepare_query(connection: duckdb.DuckDBPyConnection, text: str) -> Query:
 
 def files_of(target: str) -> tuple[str, ...]:
     """What writing an answer to ``--output`` has to reach; the first is where it goes."""
-    return tuple(output_files(_STDOUT if target == "-" else target))
+    return tuple(output_files(target))
 
 
 def mentions(text: str, table: str) -> bool:

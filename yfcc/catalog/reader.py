@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -14,11 +18,12 @@ from typing import TYPE_CHECKING, Final, Self
 import duckdb
 import pyarrow as pa
 
-from yfcc.catalog.connection import Limits, confine, connect_reader, target_errors
-from yfcc.catalog.names import check_names
-from yfcc.catalog.scratch import Scratch
+from yfcc.catalog.connection import Limits, target_errors
+from yfcc.catalog.names import check_country, check_names
+from yfcc.catalog.open_files import OpenFile, borrow, file_number, give_back
 from yfcc.catalog.select import LISTED, IdList, Selection, literal
 from yfcc.catalog.select_rules import FOUND
+from yfcc.catalog.select_where import check_condition
 from yfcc.catalog.selection_counts import SelectionCounts
 from yfcc.catalog.spool import Spool
 from yfcc.catalog.spooled_items import SpooledItems
@@ -36,9 +41,11 @@ _REFUSED: Final = (duckdb.ProgrammingError, duckdb.DataError, duckdb.PermissionE
 _DRAWN: Final = "drawn_items"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True, eq=False)
 class Catalog:
     """A catalog open for reading; a context manager.
+
+    One that nobody refers to any more is closed. Several of one file share what DuckDB has of it.
 
     Attributes
     ----------
@@ -53,22 +60,22 @@ class Catalog:
     folders: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     _connection: duckdb.DuckDBPyConnection = field(init=False)
-    _scratch: Scratch | None = None
+    _shared: OpenFile = field(init=False)
+    _let_go: Callable[[], object] = field(init=False)
+    _folder: tuple[int, Path] | None = None
     _lists: dict[str, tuple[IdList, Path]] = field(default_factory=dict)
     _samples: dict[Selection, Path] = field(default_factory=dict)
     _found: dict[str, tuple[FoundWords, Path]] = field(default_factory=dict)
     _file: tuple[int, int] | None = None
     _spooling: duckdb.DuckDBPyConnection | None = None
     _is_cancelled: bool = False
+    _is_closed: bool = False
 
     def __post_init__(self) -> None:
-        self._file = _file_number(self.path)
-        self._connection = connect_reader(self.path, self.limits)
-        # Most of what is asked needs no disk: then a place without any will do.
-        folders = list(self.folders)
-        with suppress(TargetError):
-            folders.append(str(self._scratch_path()))
-        confine(self._connection, folders, self.files)
+        self._shared = borrow(self.path, self.limits, self.folders, self.files)
+        self._file = self._shared.number
+        self._connection = self._shared.connection.cursor()
+        self._let_go = weakref.finalize(self, give_back, self.path.absolute(), self._shared)
 
     def __enter__(self) -> Self:
         return self
@@ -83,23 +90,33 @@ class Catalog:
 
     def close(self) -> None:
         """Let go of the file."""
+        self._is_closed = True
         self._connection.close()
-        if self._scratch is not None:
-            self._scratch.close()
-            self._scratch = None
+        if self._folder is not None and self._folder[0] == os.getpid():
+            shutil.rmtree(self._folder[1], ignore_errors=True)
+        self._folder = None
+        self._let_go()
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
-        """For the other modules of this room."""
+        """For the other modules of this room.
+
+        Raises
+        ------
+        UsageError
+            The catalog is closed.
+        """
+        if self._is_closed:
+            raise UsageError(f"{self.path}: this catalog was closed; open it again.")
         return self._connection
 
     def is_current(self) -> bool:
         """Whether no other file took the catalog's place since it was opened."""
-        return self._file is not None and self._file == _file_number(self.path)
+        return self._file is not None and self._file == file_number(self.path)
 
     def fingerprint(self) -> str:
         """Hex digest of the versions of all files the catalog was built from."""
-        rows = self._connection.execute(
+        rows = self.connection.execute(
             "SELECT file, etag, n_bytes, n_joined, row_limit FROM ingests ORDER BY file"
         ).fetchall()
         return hashlib.sha256(repr(rows).encode()).hexdigest()
@@ -122,9 +139,10 @@ class Catalog:
             A flag's value is not of its form, or the condition cannot be computed.
         """
         # A connection of its own: the run asks for items while others count.
-        with self._connection.cursor() as cursor:
+        with self.connection.cursor() as cursor:
             if selection.where:
                 check_condition(cursor, selection.where)
+            check_country(cursor, selection)
             try:
                 yield cursor, self._condition(cursor, selection, shards)
             except _REFUSED as error:
@@ -147,7 +165,7 @@ class Catalog:
             from yfcc.catalog.listed_items import find_listed  # noqa: PLC0415
 
             path = self._scratch_path() / f"listed-{len(self._lists)}.parquet"
-            with self._connection.cursor() as cursor, target_errors(path):
+            with self.connection.cursor() as cursor, target_errors(path):
                 self._lists[selection.ids] = find_listed(cursor, selection.ids, path), path
         return self._lists[selection.ids][0]
 
@@ -177,7 +195,7 @@ class Catalog:
         """
         from yfcc.catalog.listed_items import write_list  # noqa: PLC0415
 
-        with self._connection.cursor() as cursor:
+        with self.connection.cursor() as cursor:
             write_list(cursor, path, self._scratch_path() / "list.raw", target)
 
     def describe(self, selection: Selection) -> str:
@@ -333,19 +351,14 @@ class Catalog:
         return self._samples[selection]
 
     def _scratch_path(self) -> Path:
-        """Folder for what is written on the side, DuckDB's spill too."""
-        if self._scratch is None:
-            self._scratch = Scratch(self.path)
-            self._connection.execute(f"SET temp_directory = {literal(str(self._scratch.path))}")
-        return self._scratch.path
-
-
-def _file_number(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
+        """Folder for what is written on the side, by this process: forks have their own."""
+        if self._folder is None or self._folder[0] != os.getpid():
+            scratch = self._shared.scratch
+            if isinstance(scratch, TargetError):
+                raise scratch
+            with target_errors(scratch.path):
+                self._folder = os.getpid(), Path(tempfile.mkdtemp(dir=scratch.path))
+        return self._folder[1]
 
 
 def _in_shards(shards: Collection[int] | None) -> str:
@@ -361,24 +374,3 @@ def _create_view(
         f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT photo_id "
         f"FROM read_parquet({literal(str(path))}) WHERE {_in_shards(shards)}"
     )
-
-
-def check_condition(connection: duckdb.DuckDBPyConnection, where: str) -> None:
-    """Refuse a ``--where`` that is more, or less, than one condition.
-
-    Raises
-    ------
-    UsageError
-    """
-    query = f"SELECT 1 FROM items WHERE (\n{where}\n) LIMIT 0"
-    try:
-        # Also without the parentheses, so that it closes none that it did not open.
-        for text in (query, f"SELECT 1 FROM items WHERE\n{where}\n"):
-            statements = connection.extract_statements(text)
-            if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-                raise UsageError(f"--where {where}: expected one condition over items.")
-        connection.cursor().execute(query)
-    except duckdb.Error as error:
-        raise UsageError(
-            f"--where {where}: not a condition over the columns of items: {str(error).strip()}"
-        ) from error

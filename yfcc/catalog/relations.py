@@ -51,6 +51,8 @@ def check_columns(connection: duckdb.DuckDBPyConnection, columns: Sequence[str])
     UsageError
         One is not; the message has the nearest ones.
     """
+    if isinstance(columns, str):
+        raise UsageError(f"columns {columns!r}: expected several names, as in [{columns!r}].")
     known = [row[0] for row in connection.execute("DESCRIBE items").fetchall()]
     for column in columns:
         if column not in known:

@@ -32,3 +32,13 @@ def create_views(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the views over the tables."""
     for name in _VIEWS:
         connection.execute(read_sql(f"views/{name}.sql"))
+
+
+def list_countries(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the list of countries, once all items are there: one look at one column."""
+    connection.execute(read_sql("schema/country_names.sql"))
+    connection.execute(
+        "INSERT INTO country_names SELECT DISTINCT country.woeid, country.name FROM ("
+        "SELECT unnest(list_filter(places, lambda place: place.type = 'Country')) AS country "
+        "FROM items) ORDER BY ALL"
+    )

@@ -7,6 +7,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+import weakref
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -37,15 +38,21 @@ class Scratch:
     """
 
     def __init__(self, beside: Path) -> None:
-        self.path, self._lock_fd = _make_locked(beside)
+        self.path, lock_fd = _make_locked(beside)
+        # Also at the end of the process, and when nobody refers to it any more.
+        self._remove = weakref.finalize(self, _remove_mine, self.path, lock_fd, os.getpid())
         _sweep(self.path)
 
     def close(self) -> None:
         """Remove the folder; harmless when that is done already."""
-        if self._lock_fd >= 0:
-            shutil.rmtree(self.path, ignore_errors=True)
-            os.close(self._lock_fd)
-            self._lock_fd = -1
+        self._remove()
+
+
+def _remove_mine(path: Path, lock_fd: int, owner: int) -> None:
+    """Remove a folder; a fork of its owner only lets go of it."""
+    if os.getpid() == owner:
+        shutil.rmtree(path, ignore_errors=True)
+    os.close(lock_fd)
 
 
 def _make_locked(beside: Path) -> tuple[Path, int]:

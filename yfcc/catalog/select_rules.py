@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from difflib import get_close_matches
 from typing import Any, Final
 
@@ -19,6 +19,10 @@ LISTED: Final = "listed_items"
 FOUND: Final = "found_items"
 _COMPARISONS: Final = ("<=", ">=", "<", ">", "=")
 _AUTOTAG_FORM: Final = re.compile(r"\A(!?)([^<>=!]+?)\s*(?:(<=|>=|<|>|=)\s*([0-9.]+))?\Z")
+#: Digits of a number that 64 bits hold.
+_LONGEST_NUMBER: Final = 18
+_LARGEST: Final = 2**63 - 1
+_LAST_MOMENT: Final = datetime.combine(date.max, time.max)
 _LINES_FORM: Final = re.compile(r"\A([0-9]*)-([0-9]*)\Z")
 
 
@@ -40,7 +44,7 @@ def _where(text: str) -> str:
 def _license(codes: tuple[str, ...]) -> str:
     for code in codes:
         if code not in LICENSES:
-            near = get_close_matches(code, LICENSES, n=1)
+            near = get_close_matches(code.lower().removeprefix("cc-"), LICENSES, n=1)
             hint = f" Did you mean {near[0]}?" if near else ""
             raise UsageError(f"--license {code}: expected some of {', '.join(LICENSES)}.{hint}")
     return f"license IN ({', '.join(literal(code) for code in codes)})"
@@ -87,13 +91,17 @@ def _country(name: str) -> str:
 
 
 def _place(name: str, *, kind: str | None = None) -> str:
-    if name.isascii() and name.isdigit():
-        test = f"place.woeid = {int(name)}"
-    else:
-        test = f"{folded('place.name')} = {folded(literal(name.strip()))}"
+    test = is_place(name)
     if kind:
         test += f" AND place.type = {literal(kind)}"
     return f"len(list_filter(places, lambda place: {test})) > 0"
+
+
+def is_place(name: str) -> str:
+    """A condition over ``place``: it has this name or WOEID."""
+    if name.isascii() and name.isdigit() and len(name) <= _LONGEST_NUMBER:
+        return f"place.woeid = {int(name)}"
+    return f"{folded('place.name')} = {folded(literal(name.strip()))}"
 
 
 def _taken(text: str) -> str:
@@ -112,7 +120,9 @@ def _period(column: str, flag: str, text: str) -> str:
     if first:
         conditions.append(f"{column} >= TIMESTAMP '{_moment(flag, first)}'")
     if last:
-        end = _moment(flag, last) + (timedelta(days=1) if _is_day(last) else timedelta())
+        end = _moment(flag, last)
+        if _is_day(last):  # the last day of all has none after it
+            end = end + timedelta(days=1) if end.date() < date.max else _LAST_MOMENT
         conditions.append(f"{column} < TIMESTAMP '{end}'")
     if first and last and _moment(flag, first) > _moment(flag, last):
         raise UsageError(f"{flag} {text}: FROM lies after TO.")
@@ -131,11 +141,11 @@ def _moment(flag: str, text: str) -> datetime:
     """A date or time; one with an offset becomes UTC."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    except (ValueError, OverflowError) as error:
         raise UsageError(
             f"{flag} {text}: expected a date like 2012-02-16 or 2012-02-16T09:56:37."
         ) from error
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
 def _tag(tag: str) -> str:
@@ -200,9 +210,9 @@ def _lines(text: str) -> str:
         raise UsageError(f"--lines {text}: A lies after B.")
     conditions = []
     if first:
-        conditions.append(f"line_number >= {int(first)}")
+        conditions.append(f"line_number >= {min(int(first), _LARGEST)}")
     if last:
-        conditions.append(f"line_number <= {int(last)}")
+        conditions.append(f"line_number <= {min(int(last), _LARGEST)}")
     return " AND ".join(conditions)
 
 

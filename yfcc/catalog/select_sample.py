@@ -7,6 +7,8 @@ from typing import Final
 
 from yfcc.errors import UsageError
 
+#: More than there are items anywhere.
+_MOST: Final = 10**12
 #: What a sample may be spread over, and its value for an item; NULL is a value like others.
 STRATA: Final = {
     "license": "license",
@@ -27,8 +29,9 @@ def check_sample(n_items: int | None, per: str | None) -> None:
     ------
     UsageError
     """
-    if n_items is not None and n_items < 1:
-        raise UsageError(f"--sample {n_items}: expected a number of items, at least 1.")
+    if n_items is not None and not 1 <= n_items <= _MOST:
+        limit = "at least 1" if n_items < 1 else f"at most {_MOST:,}"
+        raise UsageError(f"--sample {n_items}: expected a number of items, {limit}.")
     if per is None:
         return
     if per not in STRATA:

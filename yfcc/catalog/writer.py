@@ -29,7 +29,7 @@ from yfcc.catalog.forget import Rewritten, without_forgotten
 from yfcc.catalog.late import LateJoin
 from yfcc.catalog.publish import publish
 from yfcc.catalog.readback import check_readable
-from yfcc.catalog.schema import create_tables, create_views
+from yfcc.catalog.schema import create_tables, create_views, list_countries
 from yfcc.catalog.text_index import drop_words
 from yfcc.errors import LockedError, TargetError
 from yfcc.metadata.layouts import Pack
@@ -316,10 +316,11 @@ class CatalogWriter:
         return self._second is not None
 
     def create_views(self) -> None:
-        """Make the views over the tables."""
+        """Make the views over the tables, and the list of countries."""
         connection = self.connection
         self._begin()
         create_views(connection)
+        list_countries(connection)
 
     def publish(self) -> Rewritten | None:
         """Checkpoint, read back, and give the file its name; nothing else is left of the build.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -33,7 +33,9 @@ _CatalogOption = Annotated[
         "stored item is exported.",
     ),
 ]
-_Out = Annotated[str, typer.Option("--out", help="A new directory, or one to go on with.")]
+_Out = Annotated[
+    str, typer.Option("--out", help="A new directory or s3://bucket/prefix, or one to go on with.")
+]
 SizeOption = Annotated[
     int | None,
     typer.Option(
@@ -90,12 +92,10 @@ def webdataset(  # noqa: PLR0913 - each is a flag
     """
     from yfcc.share.webdataset import WebDataset  # noqa: PLC0415 - --help need not load it
 
-    flags = {"size": size, "has_clean_captions": clean_captions, "n_workers": workers}
-    flags |= {"is_redistributable": redistributable, "is_overwriting": overwrite}
-    places = (catalog, mirror, out)
-    summary = _export(
-        WebDataset(), places, selection, (shard_items, shard_bytes), flags, json or quiet
+    asked = _Asked(
+        (catalog, mirror, out), size, clean_captions, redistributable, workers, overwrite, selection
     )
+    summary = _export(WebDataset(), (shard_items, shard_bytes), asked, json or quiet)
     _say(summary, "shards", is_json=json, is_quiet=quiet)
 
 
@@ -121,34 +121,40 @@ def imagefolder(  # noqa: PLR0913 - each is a flag
     """
     from yfcc.share.imagefolder import ImageFolder  # noqa: PLC0415
 
-    flags = {"size": size, "has_clean_captions": clean_captions, "n_workers": workers}
-    flags |= {"is_redistributable": redistributable, "is_overwriting": overwrite}
-    places = (catalog, mirror, out)
-    summary = _export(
-        ImageFolder(), places, selection, (folder_items, 1 << 62), flags, json or quiet
+    asked = _Asked(
+        (catalog, mirror, out), size, clean_captions, redistributable, workers, overwrite, selection
     )
+    summary = _export(ImageFolder(), (folder_items, 1 << 62), asked, json or quiet)
     _say(summary, "folders", is_json=json, is_quiet=quiet)
 
 
+class _Asked(NamedTuple):
+    """What both forms are asked for, in the order of the flags."""
+
+    places: tuple[Path, str, str]
+    size: int | None
+    has_clean_captions: bool
+    is_redistributable: bool
+    n_workers: int | None
+    is_overwriting: bool
+    selection: Selection
+
+
 def _export(
-    form: Form,
-    places: tuple[Path, str, str],
-    selection: Selection,
-    limits: tuple[int, int],
-    flags: dict[str, Any],
-    is_silent: bool,
+    form: Form, limits: tuple[int, int], asked: _Asked, is_silent: bool
 ) -> MediaExportSummary:
     from yfcc.share.export_request import ExportRequest  # noqa: PLC0415
     from yfcc.share.exporting import export_media  # noqa: PLC0415
     from yfcc.share.pieces import PieceLimits  # noqa: PLC0415
 
-    catalog, mirror, out = places
+    (catalog, mirror, out), *_ = asked
+    flags = asked._asdict()
+    del flags["places"]
     request = ExportRequest(
         form=form,
         mirror=mirror,
-        catalog=_find_catalog(catalog, selection),
+        catalog=_find_catalog(catalog, asked.selection),
         out=out,
-        selection=selection,
         limits=PieceLimits(*limits),
         **flags,
     )

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from yfcc.cli.options import DEFAULT_MIRROR, JsonOption, MirrorOption, QuietOption, directory_of
+from yfcc.cli.options import DEFAULT_MIRROR, JsonOption, MirrorOption, QuietOption
 from yfcc.cli.output import print_json, safe_text, today
 from yfcc.errors import UsageError, VerifyError
 
 if TYPE_CHECKING:
     from yfcc.catalog.tombstones import Tombstone
     from yfcc.mirror.forget import ForgetSummary
+    from yfcc.share.removal import ExportRemoval
 
 _N_SHOWN = 20
 
@@ -51,6 +53,13 @@ ExportOption = Annotated[
     Path | None,
     typer.Option(help="Write all removals of the mirror here, for --file elsewhere."),
 ]
+ExportedOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="An export of this mirror that was moved or copied; may be repeated. Where they were "
+        "written, exports are found without it."
+    ),
+]
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Say what would be removed; remove nothing.")
 ]
@@ -67,23 +76,26 @@ def forget(  # noqa: PLR0913 - each is a flag
     file: FileOption = None,
     reason: ReasonOption = "owner-request",
     export: ExportOption = None,
+    exported: ExportedOption = None,
     dry_run: DryRunOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Remove items for good: bytes, JSON, records, catalog rows; nothing brings them back.
 
-    Without an item to remove it carries earlier removals to their ends.
+    They go from exports too, and those are named that could not be reached. Without an item to
+    remove it carries earlier removals to their ends.
     """
     from yfcc.mirror.forget import forget as remove  # noqa: PLC0415
     from yfcc.mirror.forget import preview  # noqa: PLC0415
     from yfcc.mirror.forget_lists import write_list  # noqa: PLC0415
-    from yfcc.mirror.root import open_mirror  # noqa: PLC0415
+    from yfcc.mirror.opening import open_any  # noqa: PLC0415
+    from yfcc.share.removal import list_exports, remove_from_exports  # noqa: PLC0415
 
     asked = _asked(photo_ids, users, hashes, digests, reason)
     if file is not None:
         asked += _read(file, reason)
-    with open_mirror(directory_of(mirror, "removal")) as opened:
+    with open_any(mirror) as opened:
         if export is not None and not asked:
             n_lines = write_list(opened, export)
             if json:
@@ -94,13 +106,17 @@ def forget(  # noqa: PLR0913 - each is a flag
         summary: ForgetSummary = (preview if dry_run else remove)(opened, asked, catalog)
         if export is not None and not dry_run:
             write_list(opened, export)
+        exports = list_exports(opened) if dry_run else remove_from_exports(opened, exported or ())
+    summary.left += [f"{each.address}: {each.why}" for each in exports if each.is_left]
     if json:
-        print_json(_describe(mirror, summary))
+        print_json(_describe(mirror, summary) | {"exports": [asdict(each) for each in exports]})
         if summary.left:
             raise typer.Exit(VerifyError.exit_code)
         return
     if not quiet:
         _print(mirror, summary, catalog, has_asked=bool(asked))
+        for each in exports:
+            _print_export(each)
     summary.raise_if_left()
 
 
@@ -174,3 +190,12 @@ def _print(mirror: str, summary: ForgetSummary, catalog: Path | None, *, has_ask
             "the catalog still has the rows until `yfcc forget --catalog FILE` removes them; "
             "nothing is fetched for them"
         )
+
+
+def _print_export(export: ExportRemoval) -> None:
+    if export.is_left:
+        return  # said already
+    if export.why is not None:
+        typer.echo(safe_text(f"{export.address}: {export.why}"))
+    elif export.n_items:
+        typer.echo(safe_text(f"{export.n_items:,} items removed from {export.address}"))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated, Final, NoReturn
 
 import typer
 
@@ -30,10 +31,14 @@ from yfcc.cli import (
 )
 from yfcc.cli.credits import list_credits
 from yfcc.cli.options import hand_on
+from yfcc.cli.streams import keep_stderr_usable
 from yfcc.config import read_settings, spare_blas_threads
-from yfcc.errors import InterruptedRun, UsageError, YfccError
+from yfcc.errors import InterruptedRun, TargetError, UsageError, YfccError
 from yfcc.plain_text import safe_text
 from yfcc.redact import redact_text
+
+#: What the system says where no more can be written.
+_FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 
 app = typer.Typer(
     name="yfcc",
@@ -87,6 +92,7 @@ def main() -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     _open_missing_streams()
+    keep_stderr_usable()
     is_debug = "--debug" in sys.argv
     spare_blas_threads()
     try:
@@ -94,8 +100,12 @@ def main() -> NoReturn:
     except typer.Abort:
         _fail(InterruptedRun(signal.SIGINT))
     except BrokenPipeError:
-        # The reader of our output went away, as `| head` does; that is no failure of ours.
-        _leave(0)
+        _leave_unread()
+    except SystemExit as end:
+        # What the command line's library makes of it has the exit code 1.
+        if isinstance(end.__context__, BrokenPipeError):
+            _leave_unread()
+        raise
     except YfccError as error:
         if is_debug:
             raise
@@ -129,6 +139,8 @@ def _explained(error: Exception) -> YfccError:
         context = getattr(error, "ctx", None)
         help_ = f" See `{context.command_path} --help`." if context else ""
         return UsageError(f"{describe()}{help_}")
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return TargetError(f"cannot be written: {error}. Free space there, then run again.")
     what = f"unexpected {type(error).__name__}: {error}"
     return YfccError(f"{what}. Run with --debug to see more.")
 
@@ -172,15 +184,23 @@ def _fail(error: YfccError) -> NoReturn:
     _leave(error.exit_code)
 
 
+def _leave_unread() -> NoReturn:
+    """Exit when the reader of our output went away, as ``| head`` does: no failure of ours."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    _leave(0)
+
+
 def _leave(code: int) -> NoReturn:
     """Exit; what cannot be flushed any more is no reason for a traceback."""
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:
                 stream.flush()
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
             with contextlib.suppress(OSError, ValueError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            if code == 0 and getattr(error, "errno", None) in _FULL:
+                _fail(TargetError(f"standard output: cannot be written: {error}."))
     sys.exit(code)
 
 

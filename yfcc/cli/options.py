@@ -46,26 +46,6 @@ DEFAULT_CATALOG = Path("catalog.duckdb")
 DEFAULT_MIRROR = "mirror"
 
 
-def directory_of(mirror: str, doing: str) -> Path:
-    """A mirror's directory, for what does not work in buckets.
-
-    Parameters
-    ----------
-    mirror : str
-        As ``--mirror`` has it.
-    doing : str
-        What does not.
-
-    Raises
-    ------
-    UsageError
-        It is no directory.
-    """
-    if "://" in mirror:
-        raise UsageError(f"--mirror {mirror}: {doing} works in directories so far.")
-    return Path(mirror)
-
-
 def hand_on(settings: Mapping[str, Any], context: typer.Context) -> None:
     """Make settings the defaults of a group's commands.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,6 +21,7 @@ from yfcc.errors import UsageError
 
 if TYPE_CHECKING:
     from yfcc.catalog.query import Query
+    from yfcc.catalog.standard_output import StandardOutput
 
 
 class Format(StrEnum):
@@ -81,15 +83,43 @@ def query(  # noqa: PLR0913 - each is a flag
         _tell_tables(catalog, describe, is_json=json)
         return
     kind = Format.JSON if json else format
-    if kind is Format.PARQUET and output == "-":
-        raise UsageError("--format parquet needs --output: Parquet is no text.")
+    _check_output(kind, output)
     text = _text_of(sql, file, typed_flags(context))
-    with _prepared(text, catalog, mirror, selection, output) as prepared:
+    with ExitStack() as stack:
+        if kind is Format.TABLE or output != "-":
+            printed, reached = None, _files_of(output)
+        else:
+            printed = stack.enter_context(_standard_output())
+            reached = (printed.path,)
+        prepared = stack.enter_context(_prepared(text, catalog, mirror, selection, reached))
         if kind is Format.TABLE:
             answer = prepared.table()
             print_table(answer.columns, answer.rows())
+        elif printed is not None:
+            prepared.print(kind.value, printed)
         else:
             prepared.write(kind.value, output)
+
+
+def _check_output(kind: Format, output: str) -> None:
+    if kind is Format.TABLE and output != "-":
+        raise UsageError(
+            f"--output {output}: name its form too, with --format csv, json or parquet."
+        )
+    if kind is Format.PARQUET and output == "-" and sys.stdout.isatty():
+        raise UsageError("--format parquet needs --output, or a pipe: Parquet is no text.")
+
+
+def _standard_output() -> StandardOutput:
+    from yfcc.catalog.standard_output import StandardOutput  # noqa: PLC0415
+
+    return StandardOutput()
+
+
+def _files_of(output: str) -> tuple[str, ...]:
+    from yfcc.catalog.query import files_of  # noqa: PLC0415 - duckdb, which --help need not load
+
+    return () if output == "-" else files_of(output)
 
 
 def _text_of(sql: str | None, file: Path | None, flags: list[str]) -> str:
@@ -106,17 +136,17 @@ def _text_of(sql: str | None, file: Path | None, flags: list[str]) -> str:
 
 @contextmanager
 def _prepared(
-    text: str, catalog: Path, mirror: str | None, selection: Selection, output: str
+    text: str, catalog: Path, mirror: str | None, selection: Selection, files: tuple[str, ...]
 ) -> Iterator[Query]:
-    """The query on a catalog, with what it needs of the mirror."""
-    from yfcc.catalog.query import files_of, open_records, prepare_query  # noqa: PLC0415 - duckdb
+    """The query on a catalog, with what it needs of the mirror; it reaches some files more."""
+    from yfcc.catalog.query import open_records, prepare_query  # noqa: PLC0415 - duckdb
     from yfcc.catalog.reader import Catalog  # noqa: PLC0415
     from yfcc.mirror.cache_folder import cache_folders  # noqa: PLC0415
 
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         opened = stack.enter_context(
-            Catalog(catalog, folders=(str(folder), *cache_folders(mirror)), files=files_of(output))
+            Catalog(catalog, folders=(str(folder), *cache_folders(mirror)), files=files)
         )
         prepare_query(opened.connection, text)  # what is no SELECT costs nothing more
         records = {

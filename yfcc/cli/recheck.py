@@ -16,7 +16,6 @@ from yfcc.cli.options import (
     JsonOption,
     MirrorOption,
     QuietOption,
-    directory_of,
 )
 from yfcc.cli.output import print_json, safe_text, today
 from yfcc.config import rate_file
@@ -70,12 +69,11 @@ def recheck(  # noqa: PLR0913 - each is a flag
     from yfcc.media.page_status import PageAsker  # noqa: PLC0415 - --help need not load this
     from yfcc.media.politeness import parse_rate  # noqa: PLC0415
     from yfcc.media.settings import FetchSettings, Source  # noqa: PLC0415
+    from yfcc.mirror.opening import open_any  # noqa: PLC0415
     from yfcc.mirror.recheck import RecheckOptions, encode_candidates  # noqa: PLC0415
     from yfcc.mirror.recheck import recheck as ask_all  # noqa: PLC0415
-    from yfcc.mirror.root import open_mirror  # noqa: PLC0415
     from yfcc.mirror.stop import StopRequest, stop_on_signals  # noqa: PLC0415
 
-    root = directory_of(mirror, "recheck")
     settings = FetchSettings(
         sources=(Source.FLICKR,),
         flickr_endpoint=flickr_endpoint,
@@ -90,7 +88,7 @@ def recheck(  # noqa: PLR0913 - each is a flag
         out=out,
         restart=restart,
     )
-    with stop_on_signals(StopRequest()) as stop, open_mirror(root) as opened:
+    with stop_on_signals(StopRequest()) as stop, open_any(mirror) as opened:
         with closing(PageAsker(settings, stop_event=stop.event)) as asker:
             summary = ask_all(opened, asker.ask, options, stop=stop)
         if json:

@@ -37,12 +37,11 @@ def search(
 
     The selection flags narrow down what is found.
     """
-    from yfcc.catalog.reader import Catalog  # noqa: PLC0415 - duckdb
-    from yfcc.catalog.text_ranking import rank_items  # noqa: PLC0415
+    from yfcc.api.catalog import open_catalog  # noqa: PLC0415 - duckdb
 
     text = " ".join([*words, *filter(None, [selection.text])])
-    with Catalog(catalog) as opened:
-        found = rank_items(opened, replace(selection, text=text), limit)
+    with open_catalog(catalog) as opened:
+        found = opened.choose(replace(selection, text=text)).ranked(limit)
     if json:
         print_json({"words": text, **asdict(found)})
         return

@@ -192,14 +192,14 @@ def typed_flags(context: typer.Context) -> list[str]:
 
 
 def _selection(flags: dict[str, Any]) -> Selection:
-    given = {name: value for name, value in flags.items() if value is not None}
+    # What may be given several times is an empty list where it was not given.
+    given = {name: value for name, value in flags.items() if value is not None and value != []}
     return make_selection(cast("Flags", given))
 
 
 def _saved(uses: _Uses, catalog: Path, typed: list[str]) -> Selection:
     """The saved selection that is asked for, if it still selects the same items."""
-    from yfcc.catalog.reader import Catalog  # noqa: PLC0415 - duckdb
-    from yfcc.catalog.saved import check_saved, read_saved, saved_path  # noqa: PLC0415
+    from yfcc.api.catalog import open_catalog  # noqa: PLC0415 - duckdb
 
     if uses.selection is None:
         raise UsageError("--accept-changed: is about a saved selection; name it in --selection.")
@@ -209,28 +209,23 @@ def _saved(uses: _Uses, catalog: Path, typed: list[str]) -> Selection:
             f"--selection {uses.selection}: stands alone, as it has its flags from where it was "
             f"saved; got {', '.join(others)} beside it."
         )
-    saved = read_saved(saved_path(catalog, uses.selection))
-    if not uses.accept_changed:
-        with Catalog(catalog) as opened:
-            check_saved(opened, saved)
-    return saved.selection
+    with open_catalog(catalog) as opened:
+        return opened.saved(uses.selection, accept_changed=uses.accept_changed).selection
 
 
 def _save(name: str, selection: Selection, catalog: Path, *, is_quiet: bool) -> None:
-    from yfcc.catalog.reader import Catalog  # noqa: PLC0415 - duckdb
-    from yfcc.catalog.saved import save_selection  # noqa: PLC0415
+    from yfcc.api.catalog import open_catalog  # noqa: PLC0415 - duckdb
 
-    with Catalog(catalog) as opened:
-        found = save_selection(opened, selection, name)
+    with open_catalog(catalog) as opened:
+        found = opened.choose(selection).save(name)
     if not is_quiet:
         where, text = found.path, f"{found.n_items:,} items, digest {found.digest}"
         typer.echo(f"saved in {safe_text(where)}: {text}", err=True)
 
 
 def _explain(catalog: Path, selection: Selection, *, is_json: bool) -> None:
-    from yfcc.catalog.explain import explain_selection  # noqa: PLC0415 - duckdb
-    from yfcc.catalog.reader import Catalog  # noqa: PLC0415
+    from yfcc.api.catalog import open_catalog  # noqa: PLC0415 - duckdb
     from yfcc.cli.explanation import show_explanation  # noqa: PLC0415
 
-    with Catalog(catalog) as opened:
-        show_explanation(explain_selection(opened, selection), is_json=is_json)
+    with open_catalog(catalog) as opened:
+        show_explanation(opened.choose(selection).explain(), is_json=is_json)

@@ -11,7 +11,7 @@ import typer
 
 from yfcc.cli.options import DEFAULT_MIRROR, JsonOption, MirrorOption, QuietOption
 from yfcc.cli.output import print_json, safe_text
-from yfcc.errors import VerifyError
+from yfcc.errors import UsageError, VerifyError
 
 if TYPE_CHECKING:
     from yfcc.mirror.findings import VerifySummary
@@ -32,7 +32,10 @@ def verify(  # noqa: PLR0913 - each is a flag
     seed: Annotated[int | None, typer.Option(help="Which sample: the same seed, the same.")] = None,
     manifest: Annotated[
         Path | None,
-        typer.Option(help="List all intact files here, for `sha256sum -c` in the mirror's folder."),
+        typer.Option(
+            help="List all intact files in this file, for `sha256sum -c` in the mirror's folder or "
+            "in a copy of its bucket."
+        ),
     ] = None,
     restart: Annotated[
         bool, typer.Option("--restart", help="Read all, also what a stopped verify has read.")
@@ -44,11 +47,16 @@ def verify(  # noqa: PLR0913 - each is a flag
     quiet: QuietOption = False,
 ) -> None:
     """Read every stored byte again and compare it with its record; stopped, it goes on later."""
-    from yfcc.media.decode import count_cores  # noqa: PLC0415
+    from yfcc.media.guarded import count_cores  # noqa: PLC0415
     from yfcc.mirror.opening import open_any  # noqa: PLC0415
     from yfcc.mirror.repair import repair_mirror  # noqa: PLC0415
     from yfcc.mirror.verify import VerifyOptions, verify_mirror  # noqa: PLC0415
 
+    if manifest is not None and manifest.parts[:1] == ("s3:",):
+        raise UsageError(
+            "--manifest: expected a file on this machine, got an address in a bucket. Name a file, "
+            "and copy it there once it is written."
+        )
     options = VerifyOptions(
         n_workers=workers or count_cores(),
         deep=deep,
@@ -76,6 +84,7 @@ def _describe(mirror: str, summary: VerifySummary) -> dict[str, Any]:
         "n_bytes": summary.n_bytes,
         "n_damaged": len(summary.damages),
         "n_repaired": summary.n_repaired,
+        "n_recorded": summary.n_recorded,
         "n_not_decoded": summary.n_not_decoded,
         "n_items_resumed": summary.n_items_resumed,
         "seed": summary.seed,
@@ -108,9 +117,10 @@ def _print(summary: VerifySummary) -> None:
         typer.echo(f"{summary.n_items_resumed:,} of the items were read by a verify before this")
     if summary.n_not_decoded:
         typer.echo(f"{summary.n_not_decoded:,} pictures are too large to be decoded")
+    recorded = f", {summary.n_recorded:,} recorded as they are" if summary.n_recorded else ""
     sample = "" if summary.seed is None else f", a sample with --seed {summary.seed}"
     typer.echo(
         f"{summary.n_items:,} stored items, {summary.n_bytes:,} bytes read again{sample}: "
         f"{len(summary.damages):,} damaged, {len(summary.orphans):,} orphaned, "
-        f"{summary.n_repaired:,} taken back"
+        f"{summary.n_repaired:,} taken back{recorded}"
     )

@@ -29,6 +29,7 @@ _PICTURES: Final = frozenset((b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf
 
 #: Letters, digits and little else; QuickTime begins the names of texts with a copyright sign.
 _KIND: Final = re.compile(rb"[A-Za-z0-9 _.\xa9-]{4}")
+_LETTERS: Final = re.compile(rb"[A-Za-z0-9 _.\xa9-]{1,4}")
 
 #: More boxes than this are an attack: even fragmented films have a few thousand.
 _MAX_BOXES: Final = 200_000
@@ -56,12 +57,13 @@ def inspect_boxes(view: memoryview) -> MediaFacts | FlawedMedia:
     extension, content_type = _MOV
     seen: dict[bytes, tuple[int, int]] = {}
     at = 0
+    kind = b""
     for _ in range(_MAX_BOXES):
         if at == n_bytes:
             break
         box = _read_box(view, at, n_bytes)
         if isinstance(box, FlawedMedia):
-            if _is_complete(seen) and not _looks_like_box(view[at + 4 : at + 8]):
+            if _is_complete(seen) and not _LETTERS.fullmatch(view[at + 4 : at + 8]):
                 break  # what follows a whole film belongs to nothing
             return box
         kind, content, end = box
@@ -74,7 +76,7 @@ def inspect_boxes(view: memoryview) -> MediaFacts | FlawedMedia:
         at = end
     else:
         return damaged(f"more than {_MAX_BOXES} boxes")
-    if not _is_complete(seen):
+    if not _is_complete(seen) or kind == b"moof":  # a fragment's index comes before its film
         missing = "mdat" if b"moov" in seen else "moov"
         return truncated(f"box {missing}", n_bytes, n_bytes)
     width, height = _picture_size(view, *seen[b"moov"])

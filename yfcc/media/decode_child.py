@@ -17,10 +17,13 @@ _ANIMATED: Final = frozenset(("PNG", "GIF", "WEBP"))
 
 
 def _decode(content: bytes, _: int) -> Answer:
-    from PIL import Image  # noqa: PLC0415 - who imports this module for its words needs no Pillow
+    from PIL import Image, JpegImagePlugin  # noqa: PLC0415 - loaded with the other decoders
 
     with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
         width, height = image.size
+        if isinstance(image, JpegImagePlugin.JpegImageFile):
+            # All its bits are read, and none of its colours is worked out.
+            image.draft("L", None)
         image.load()
         if image.format in _ANIMATED:
             _decode_frames(image)

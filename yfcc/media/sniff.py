@@ -5,17 +5,14 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final
 
+from yfcc.media import asf, flv, matroska, mpeg, ogg, png, transport
 from yfcc.media.boxes import FIRST_BOXES
-from yfcc.media.png import SIGNATURE
 
 #: So many bytes are enough to tell every format known here.
-N_SNIFF_BYTES: Final = 4 * 192 + 8
+N_SNIFF_BYTES: Final = transport.N_SURE * transport.TIMED_PACKET_BYTES + 8
 
 #: Fewer bytes than this may be the beginning of anything.
 N_LEAST_BYTES: Final = 12
-
-_ASF: Final = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
-_SYNC: Final = 0x47  # of an MPEG transport stream packet
 
 
 class Format(Enum):
@@ -29,18 +26,24 @@ class Format(Enum):
     AVI = "avi"
     MPEG = "mpeg"
     ASF = "asf"
+    FLV = "flv"
+    MATROSKA = "matroska"
+    OGG = "ogg"
     TS = "ts"
     M2TS = "m2ts"
 
 
 _BEGINNINGS: Final = (
     (b"\xff\xd8\xff", Format.JPEG),
-    (SIGNATURE, Format.PNG),
+    (png.SIGNATURE, Format.PNG),
     (b"GIF87a", Format.GIF),
     (b"GIF89a", Format.GIF),
-    (b"\x00\x00\x01\xba", Format.MPEG),
-    (b"\x00\x00\x01\xb3", Format.MPEG),
-    (_ASF, Format.ASF),
+    (mpeg.PACK, Format.MPEG),
+    (mpeg.SEQUENCE, Format.MPEG),
+    (asf.HEADER, Format.ASF),
+    (flv.SIGNATURE, Format.FLV),
+    (matroska.SIGNATURE, Format.MATROSKA),
+    (ogg.SIGNATURE, Format.OGG),
 )
 _RIFF_KINDS: Final = {b"AVI ": Format.AVI, b"WEBP": Format.WEBP}
 
@@ -61,12 +64,7 @@ def sniff(view: memoryview) -> Format | None:
         return _RIFF_KINDS.get(head[8:12])
     if head[4:8] in FIRST_BOXES:
         return Format.BOXES
-    if _has_sync(view, 0, 188):
+    if transport.has_packets(view, 0, transport.PACKET_BYTES):
         return Format.TS
-    return Format.M2TS if _has_sync(view, 4, 192) else None
-
-
-def _has_sync(view: memoryview, start: int, stride: int) -> bool:
-    """Whether four packets of a transport stream follow each other."""
-    places = range(start, start + 4 * stride, stride)
-    return len(view) > places[-1] and all(view[at] == _SYNC for at in places)
+    is_timed = transport.has_packets(view, transport.TIME_BYTES, transport.TIMED_PACKET_BYTES)
+    return Format.M2TS if is_timed else None

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from yfcc.media.asf import inspect_asf
 from yfcc.media.boxes import inspect_boxes
 from yfcc.media.facts import Flaw, FlawedMedia, MediaFacts
+from yfcc.media.flv import inspect_flv
 from yfcc.media.gif import inspect_gif
 from yfcc.media.jpeg import inspect_jpeg
+from yfcc.media.matroska import inspect_matroska
+from yfcc.media.mpeg import inspect_mpeg
+from yfcc.media.ogg import inspect_ogg
 from yfcc.media.png import inspect_png
 from yfcc.media.riff import inspect_avi, inspect_webp
 from yfcc.media.sniff import N_LEAST_BYTES, N_SNIFF_BYTES, Format, sniff
+from yfcc.media.transport import inspect_m2ts, inspect_ts
 
 _WALKS: Final[dict[Format, Callable[[memoryview], MediaFacts | FlawedMedia]]] = {
     Format.JPEG: inspect_jpeg,
@@ -20,14 +26,13 @@ _WALKS: Final[dict[Format, Callable[[memoryview], MediaFacts | FlawedMedia]]] = 
     Format.WEBP: inspect_webp,
     Format.BOXES: inspect_boxes,
     Format.AVI: inspect_avi,
-}
-
-#: Recognised only: these have no length and no end to check.
-_RECOGNISED: Final = {
-    Format.MPEG: MediaFacts("mpg", "video/mpeg"),
-    Format.ASF: MediaFacts("wmv", "video/x-ms-wmv"),
-    Format.TS: MediaFacts("mts", "video/mp2t"),
-    Format.M2TS: MediaFacts("m2ts", "video/mp2t"),
+    Format.MPEG: inspect_mpeg,
+    Format.ASF: inspect_asf,
+    Format.FLV: inspect_flv,
+    Format.MATROSKA: inspect_matroska,
+    Format.OGG: inspect_ogg,
+    Format.TS: inspect_ts,
+    Format.M2TS: inspect_m2ts,
 }
 
 
@@ -42,8 +47,7 @@ def inspect_media(view: memoryview) -> MediaFacts | FlawedMedia:
     found = sniff(view[:N_SNIFF_BYTES])
     if found is None:
         return FlawedMedia(Flaw.NOT_MEDIA, describe_junk(view))
-    walk = _WALKS.get(found)
-    return walk(view) if walk else _RECOGNISED[found]
+    return _WALKS[found](view)
 
 
 _JUNK: Final = (

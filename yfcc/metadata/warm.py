@@ -1,4 +1,4 @@
-"""Compile every loop once, after an install: ``python -m yfcc.metadata.warm``.
+"""Compile every loop over the metadata's bytes once.
 
 Otherwise the first build waits some seconds for the compiler.
 """
@@ -50,7 +50,3 @@ def _parse(chunk: LineChunk, pack: Pack | None) -> None:
     check_hashes(rows.table["photo_hash"], rows.table["download_url"])
     items = rows.table.append_column("media_kind", pa.array(["photo"]))
     encode_dataset(items.combine_chunks().to_batches()[0], COLUMNS_V2)
-
-
-if __name__ == "__main__":
-    compile_loops()

@@ -3,7 +3,8 @@
 Whatever lies in the mirror was named by a JSON before it appeared, so one look for the JSON of
 an item tells everything: if media and JSON agree, the item is taken as it is; if not, its files
 are leftovers, which the next record of the item replaces or removes. The same look rebuilds a
-ledger that was lost.
+ledger that was lost, and finds what is newer than its record: got by a run that asked again for
+stored items.
 """
 
 from __future__ import annotations
@@ -64,7 +65,27 @@ def find_on_disk(store: Store, item: Item, run_id: str) -> Found | None:
     return Found(replace(record, document_crc32=zlib.crc32(document)), names)
 
 
-def record_from(item: Item, media: Mapping[str, Any], run_id: str) -> Record:
+def find_newer(store: Store, record: Record, run_id: str) -> Record | None:
+    """What the JSON of a stored item says, if that is newer than its record; else None.
+
+    Nothing but the JSON is looked at: whether the media are what it says has to be checked.
+
+    Raises
+    ------
+    TargetError
+        The disk cannot be read.
+    """
+    document = store.read_document(record.photo_id)
+    media = None if document is None else parse_media(document, record.photo_id)
+    if document is None or media is None or extension_in(media["path"], record.photo_id) is None:
+        return None
+    if (media.get("fetched_at") or "") <= record.fetched_at:
+        return None
+    newer = record_from(record, media, run_id)
+    return replace(newer, document_crc32=zlib.crc32(document))
+
+
+def record_from(item: Item | Record, media: Mapping[str, Any], run_id: str) -> Record:
     """The record of an item that was found whole, from the ``media`` member of its JSON."""
     rights = media.get("rights") or {}
     return Record(

@@ -11,19 +11,17 @@ import subprocess
 import sys
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 import orjson
 
 from yfcc.errors import TargetError, YfccError
 from yfcc.media.decode import Decoders
-from yfcc.mirror.bucket.checking import BucketShardChecker
-from yfcc.mirror.bucket.root import BucketMirror
 from yfcc.mirror.checking import ShardChecker
 from yfcc.mirror.findings import Damage, ShardFindings
+from yfcc.mirror.opening import open_any
 from yfcc.mirror.record import Record
-from yfcc.mirror.root import AnyMirror, open_mirror
+from yfcc.mirror.root import AnyMirror, Mirror
 from yfcc.mirror.verdicts import ShardTask
 
 
@@ -43,17 +41,32 @@ class CheckOptions:
     with_manifest: bool = False
 
 
+class AnyChecker(Protocol):
+    """Checks shards, here or elsewhere, one at a time."""
+
+    def check(self, task: ShardTask) -> ShardFindings:
+        """What is wrong in a shard."""
+
+    def close(self) -> None:
+        """Give back what it needs."""
+
+
+class _Checker(Protocol):
+    """How the shards of one kind of mirror are checked."""
+
+    def check_shard(self, task: ShardTask) -> ShardFindings:
+        """What is wrong in a shard."""
+
+    def check_item(self, record: Record) -> Damage | None:
+        """What is wrong with one stored item; None if nothing."""
+
+
 class OwnChecker:
     """Checks shards in this process."""
 
     def __init__(self, mirror: AnyMirror, options: CheckOptions) -> None:
         self._decoders = Decoders(1) if options.deep else None
-        self._checker: ShardChecker | BucketShardChecker
-        if isinstance(mirror, BucketMirror):
-            self._checker = BucketShardChecker(mirror, self._decoders)
-        else:
-            with_manifest = options.with_manifest
-            self._checker = ShardChecker(mirror, self._decoders, with_manifest=with_manifest)
+        self._checker = _make_checker(mirror, self._decoders, options)
 
     def check(self, task: ShardTask) -> ShardFindings:
         """What is wrong in a shard."""
@@ -69,20 +82,30 @@ class OwnChecker:
             self._decoders.close()
 
 
+def _make_checker(mirror: AnyMirror, decoders: Decoders | None, options: CheckOptions) -> _Checker:
+    with_manifest = options.with_manifest
+    if isinstance(mirror, Mirror):
+        return ShardChecker(mirror, decoders, with_manifest=with_manifest)
+    from yfcc.mirror.bucket.checking import BucketShardChecker  # noqa: PLC0415
+
+    return BucketShardChecker(mirror, decoders, with_manifest=with_manifest)
+
+
 class ChildChecker:
     """Checks shards in a process of its own; used by one thread at a time.
 
     Parameters
     ----------
-    root : Path
-        Of the mirror.
+    mirror : Mirror or BucketMirror
+        Opened again there.
     options : CheckOptions
     """
 
-    def __init__(self, root: Path, options: CheckOptions) -> None:
+    def __init__(self, mirror: AnyMirror, options: CheckOptions) -> None:
+        root = mirror.root.absolute() if isinstance(mirror, Mirror) else mirror.root
         said = orjson.dumps(asdict(options)).decode()
         self._process = subprocess.Popen(  # noqa: S603 - our own module  # nosec B603
-            [sys.executable, "-P", "-m", "yfcc.mirror.check_child", str(root.absolute()), said],
+            [sys.executable, "-P", "-m", "yfcc.mirror.check_child", str(root), said],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -93,7 +116,7 @@ class ChildChecker:
         Raises
         ------
         TargetError
-            The disk cannot be read.
+            The mirror cannot be read.
         YfccError
             The process ended.
         """
@@ -133,7 +156,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     options = CheckOptions(**orjson.loads(sys.argv[2]))
     with ExitStack() as cleanup:
-        mirror = cleanup.enter_context(open_mirror(Path(sys.argv[1])))
+        mirror = open_any(sys.argv[1])
+        cleanup.callback(mirror.close)
         checker = OwnChecker(mirror, options)
         cleanup.callback(checker.close)
         for line in sys.stdin.buffer:

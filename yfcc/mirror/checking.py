@@ -9,30 +9,25 @@ import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from dataclasses import dataclass
+from typing import ClassVar, Final
 
 from yfcc.errors import TargetError
 from yfcc.media.decode import Decoders
-from yfcc.mirror.disk import target_errors
+from yfcc.mirror.disk import Disk, target_errors
 from yfcc.mirror.findings import Damage, Problem, ShardFindings
-from yfcc.mirror.layout import (
-    directory_parts,
-    document_name,
-    extension_in,
-    media_name,
-    media_path,
-)
+from yfcc.mirror.layout import directory_parts, document_name, extension_in, media_name
 from yfcc.mirror.record import Record
 from yfcc.mirror.root import Mirror
 from yfcc.mirror.tree import list_names, open_regular_file, read_file
 from yfcc.mirror.verdicts import (
     ShardTask,
-    check_content,
-    check_document,
+    Verdict,
+    add_verdict,
     damage_of,
+    judge,
     leaf_parts,
     read_records,
-    say_bytes,
     sort_out,
 )
 from yfcc.model import id_prefix
@@ -80,7 +75,7 @@ class ShardChecker:
             parts = leaf_parts(leaf)
             with self._open_leaf(parts) as leaf_fd:
                 for record in by_leaf[leaf]:
-                    self._add(findings, record, leaf_fd)
+                    add_verdict(findings, record, self._check(record, leaf_fd))
                 if task.leaves is not None and isinstance(leaf_fd, int):
                     self._find_strays(findings, parts, leaf_fd, latest)
         return findings
@@ -93,10 +88,8 @@ class ShardChecker:
         TargetError
             As for :meth:`check_shard`.
         """
-        findings = ShardFindings(record.shard)
         with self._open_leaf(directory_parts(record.photo_id)) as leaf_fd:
-            self._add(findings, record, leaf_fd)
-        return findings.damages[0] if findings.damages else None
+            return self._check(record, leaf_fd).damage
 
     @contextmanager
     def _open_leaf(self, parts: tuple[str, ...]) -> Iterator[int | OSError]:
@@ -115,79 +108,29 @@ class ShardChecker:
             if isinstance(leaf_fd, int):
                 os.close(leaf_fd)
 
-    def _add(self, findings: ShardFindings, record: Record, leaf_fd: int | OSError) -> None:
-        findings.n_items += 1
-        findings.n_bytes += record.n_bytes or 0
-        damage = self._check(findings, record, leaf_fd)
-        if damage is not None:
-            findings.damages.append(damage)
-
-    def _check(
-        self, findings: ShardFindings, record: Record, leaf_fd: int | OSError
-    ) -> Damage | None:
-        path = record.path or ""
-        doing = f"read {self._mirror.name(path)}"
+    def _check(self, record: Record, leaf_fd: int | OSError) -> Verdict:
+        extension = extension_in(record.path or "", record.photo_id)
+        if extension is None:
+            return Verdict(damage_of(Problem.MISSING, record, "no path that an item can have"))
         try:
-            with target_errors(doing):
+            with target_errors(f"read {self._mirror.name(record.path or '')}"):
                 if isinstance(leaf_fd, OSError):
                     raise leaf_fd
-                return self._check_files(findings, record, leaf_fd)
+                disk, name = self._mirror.disk, media_name(record.photo_id, extension)
+                fd = open_regular_file(disk, leaf_fd, name)
+                try:
+                    files = _OpenFiles(disk, leaf_fd, fd, record.photo_id, self._buffer)
+                    with_manifest = self._with_manifest
+                    return judge(files, record, self._decoders, with_manifest=with_manifest)
+                finally:
+                    os.close(fd)
         except TargetError as error:
             cause = error.__cause__
             if isinstance(cause, FileNotFoundError):
-                return damage_of(Problem.MISSING, record, "no file")
+                return Verdict(damage_of(Problem.MISSING, record, _OpenFiles.absence))
             if not isinstance(cause, OSError) or cause.errno not in _OF_ONE_FILE:
                 raise
-            return damage_of(Problem.UNREADABLE, record, str(error))
-
-    def _check_files(self, findings: ShardFindings, record: Record, leaf_fd: int) -> Damage | None:
-        extension = extension_in(record.path or "", record.photo_id)
-        if extension is None:
-            return damage_of(Problem.MISSING, record, "no path that an item can have")
-        fd = open_regular_file(self._mirror.disk, leaf_fd, media_name(record.photo_id, extension))
-        try:
-            n_bytes, sha256 = self._measure(fd)
-            if (n_bytes, sha256) != (record.n_bytes, record.sha256):
-                return damage_of(Problem.CHANGED, record, say_bytes(n_bytes, sha256))
-            undecodable = self._decode(findings, record, extension, fd) if self._decoders else None
-        finally:
-            os.close(fd)
-        if undecodable is not None:
-            return undecodable
-        if self._with_manifest:
-            findings.manifest.append(f"{sha256}  {record.path}")
-        return self._check_document(findings, record, leaf_fd)
-
-    def _measure(self, fd: int) -> tuple[int, str]:
-        digest = hashlib.sha256()
-        n_bytes = 0
-        while n_read := os.readv(fd, [self._buffer]):
-            digest.update(self._buffer[:n_read])
-            n_bytes += n_read
-        return n_bytes, digest.hexdigest()
-
-    def _decode(
-        self, findings: ShardFindings, record: Record, extension: str, fd: int
-    ) -> Damage | None:
-        """What a look at the content says; the bytes were just read, so a map of them is safe."""
-        if not record.n_bytes or self._decoders is None:
-            return None
-        with mmap.mmap(fd, 0, prot=mmap.PROT_READ) as mapped, memoryview(mapped) as view:
-            return check_content(view, record, extension, self._decoders, findings)
-
-    def _check_document(
-        self, findings: ShardFindings, record: Record, leaf_fd: int
-    ) -> Damage | None:
-        content: bytes | None
-        try:
-            content = read_file(self._mirror.disk, leaf_fd, document_name(record.photo_id))
-        except FileNotFoundError:
-            content = None
-        damage = check_document(content, record, "no file")
-        if damage is None and content is not None and self._with_manifest:
-            path = media_path(record.photo_id, "json")
-            findings.manifest.append(f"{hashlib.sha256(content).hexdigest()}  {path}")
-        return damage
+            return Verdict(damage_of(Problem.UNREADABLE, record, str(error)))
 
     def _find_strays(
         self,
@@ -200,6 +143,40 @@ class ShardChecker:
         with target_errors(f"list {self._mirror.name(*parts)}"):
             names = set(list_names(leaf_fd))
         sort_out(names, parts, latest, lambda each: _exists(leaf_fd, document_name(each)), findings)
+
+
+@dataclass(slots=True)
+class _OpenFiles:
+    """An item's media, open, and its JSON in the same directory."""
+
+    disk: Disk
+    leaf_fd: int
+    fd: int
+    photo_id: int
+    buffer: memoryview
+    absence: ClassVar[str] = "no file"
+
+    def measure(self) -> tuple[int, str]:
+        """Size and SHA-256 of the media."""
+        digest = hashlib.sha256()
+        n_bytes = 0
+        while n_read := os.readv(self.fd, [self.buffer]):
+            digest.update(self.buffer[:n_read])
+            n_bytes += n_read
+        return n_bytes, digest.hexdigest()
+
+    @contextmanager
+    def view(self) -> Iterator[memoryview]:
+        """The media's bytes, which were just read: a map of them is safe."""
+        with mmap.mmap(self.fd, 0, prot=mmap.PROT_READ) as mapped, memoryview(mapped) as view:
+            yield view
+
+    def read_document(self) -> bytes | None:
+        """The JSON; None if there is none."""
+        try:
+            return read_file(self.disk, self.leaf_fd, document_name(self.photo_id))
+        except FileNotFoundError:
+            return None
 
 
 def _exists(dir_fd: int, name: str) -> bool:

@@ -147,6 +147,8 @@ class VerifySummary:
         What is not as recorded, in order of shards.
     n_repaired : int
         Items taken back, which the next download fetches again.
+    n_recorded : int
+        Items recorded as they are: their files were newer than their records, and agree.
     n_not_decoded : int
         Pictures too large to be decoded.
     orphans : list of str
@@ -164,6 +166,7 @@ class VerifySummary:
     n_bytes: int = 0
     damages: list[Damage] = field(default_factory=list)
     n_repaired: int = 0
+    n_recorded: int = 0
     n_not_decoded: int = 0
     orphans: list[str] = field(default_factory=list)
     n_items_resumed: int = 0
@@ -207,4 +210,6 @@ class VerifySummary:
             return "move them away"
         if self.n_repaired:
             return "run the download again: it fetches them anew"
+        if self.n_recorded:
+            return "they were whole and newer than their records, and are recorded now"
         return "run `yfcc verify --repair`, then the download again"

@@ -2,22 +2,21 @@
 
 In this order, each step durable before the next: the tombstones; the ids of the items that they
 mean; every item's records, reduced to its id and the reason; its files; a note that the mirror is
-done; the catalogs, published anew without their rows. A removal that was cut short anywhere is
-carried to its end by the next ``yfcc forget``, and as far as the mirror goes by the next
-``download`` or ``verify``.
+done; the catalogs, published anew without their rows; and exports, by :mod:`yfcc.share.removal`. A
+removal that was cut short anywhere is carried to its end by the next ``yfcc forget``, and as far as
+the mirror goes by the next ``download`` or ``verify``.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
-import os
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -26,13 +25,17 @@ from yfcc.errors import LockedError, SourceMissing, TargetError, VerifyError
 from yfcc.mirror.cache_folder import drop_cache
 from yfcc.mirror.claim import AnyClaim, claim_shards
 from yfcc.mirror.clock import Clock, SystemClock, format_utc
-from yfcc.mirror.disk import target_errors
-from yfcc.mirror.forget_files import look_up, remove_items
+from yfcc.mirror.forget_files import Holding, look_up, remove_items
 from yfcc.mirror.forget_search import find_matches, find_same_bytes
 from yfcc.mirror.layout import LEDGER
 from yfcc.mirror.root import AnyMirror, Mirror
-from yfcc.mirror.tombstones import TOMBSTONES, TombstoneFile, read_removals
-from yfcc.mirror.verify_journal import JOURNAL
+from yfcc.mirror.tombstones import (
+    TOMBSTONES,
+    TombstoneList,
+    open_tombstones,
+    read_removals,
+)
+from yfcc.mirror.verify_journal import drop_verify_progress
 from yfcc.model import N_SHARDS, shard_of
 
 #: A mirror that cannot be written can be verified all the same.
@@ -40,6 +43,10 @@ _NOT_WRITABLE: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 #: Seconds that a run waits for another process to carry out what is pending, and between looks.
 _PATIENCE_S: Final = 120.0
 _LOOK_EVERY_S: Final = 0.05
+#: How often a list in a bucket is read again, because somebody else has added to it.
+_N_TRIES: Final = 5
+#: Shards of a mirror in a bucket that are worked at side by side.
+_N_SHARDS_AHEAD: Final = 16
 
 
 @dataclass(slots=True)
@@ -87,7 +94,7 @@ class ForgetSummary:
 
 
 def forget(
-    mirror: Mirror,
+    mirror: AnyMirror,
     tombstones: Iterable[Tombstone],
     catalog: Path | None = None,
     clock: Clock | None = None,
@@ -96,7 +103,7 @@ def forget(
 
     Parameters
     ----------
-    mirror : Mirror
+    mirror : Mirror or BucketMirror
     tombstones : iterable of Tombstone
         What to remove; none: only what is pending.
     catalog : Path, optional
@@ -120,13 +127,8 @@ def forget(
         raise SourceMissing(f"{catalog}: no catalog there; nothing was removed. Check --catalog.")
     path = None if catalog is None else str(catalog.absolute())
     summary = ForgetSummary()
-    with TombstoneFile(mirror) as file:
-        keys = {(each.kind.value, each.value) for each in asked}
-        pending = dict(file.removals.pending)
-        # What was removed once is looked for again; a kill meanwhile leaves all of it pending.
-        is_again = bool(keys & (file.removals.known.keys() - pending.keys()))
-        summary.n_new = file.add(asked, path, again=is_again)
-        wanted = gather(file.removals.known[key] for key in sorted({*keys, *pending}))
+    file, wanted = _note(mirror, asked, path, summary)
+    with file:
         if wanted:
             _remove_pending(mirror, file, wanted, catalog, now, summary)
         for each in list(file.removals.catalogs):
@@ -135,9 +137,32 @@ def forget(
     return summary
 
 
+def _note(
+    mirror: AnyMirror, asked: list[Tombstone], catalog: str | None, summary: ForgetSummary
+) -> tuple[TombstoneList, TombstoneSet]:
+    """Make the tombstones durable; the open list, and all that is to be carried out."""
+    keys = {(each.kind.value, each.value) for each in asked}
+    for n_tries in range(1, _N_TRIES + 1):
+        with ExitStack() as on_error:
+            file = on_error.enter_context(open_tombstones(mirror))
+            pending = dict(file.removals.pending)
+            # What was removed once is looked for again; a kill meanwhile leaves all of it pending.
+            is_again = bool(keys & (file.removals.known.keys() - pending.keys()))
+            try:
+                summary.n_new = file.add(asked, catalog, again=is_again)
+            except LockedError:
+                if n_tries == _N_TRIES:
+                    raise
+                continue
+            on_error.pop_all()
+            known = file.removals.known
+            return file, gather(known[key] for key in sorted({*keys, *pending}))
+    raise AssertionError  # the last try returned, or raised
+
+
 def _remove_pending(
-    mirror: Mirror,
-    file: TombstoneFile,
+    mirror: AnyMirror,
+    file: TombstoneList,
     wanted: TombstoneSet,
     catalog: Path | None,
     now: str,
@@ -156,8 +181,13 @@ def _remove_pending(
                 for photo_id, reason in matches.items()
             )
             digests = _remove_matches(mirror, claim, matches, now, summary)
-            _empty_verify_journal(mirror)
-            drop_cache(mirror)
+            drop_verify_progress(mirror)
+            if isinstance(mirror, Mirror):
+                drop_cache(mirror)
+            else:
+                from yfcc.mirror.bucket.versions import remove_old_versions  # noqa: PLC0415
+
+                summary.left += remove_old_versions(mirror, matches)
             summary.unknown = sorted(set(summary.unknown) & wanted.ids.keys())
             summary.left += _find_left(mirror, matches)
             for photo_id in sorted(set(unnamed) - matches.keys()):
@@ -179,18 +209,39 @@ def _remove_pending(
 
 
 def _remove_matches(
-    mirror: Mirror, claim: AnyClaim, matches: Mapping[int, Reason], now: str, summary: ForgetSummary
+    mirror: AnyMirror,
+    claim: AnyClaim,
+    matches: Mapping[int, Reason],
+    now: str,
+    summary: ForgetSummary,
 ) -> set[str]:
     """Remove all matches; the SHA-256 of the bytes they had."""
     digests: set[str] = set()
-    for shard, ids in sorted(_by_shard(matches).items()):
-        holding = remove_items(mirror, claim, shard, ids, now)
+    for ids, holding in _each_shard(
+        mirror, lambda shard, ids: remove_items(mirror, claim, shard, ids, now), matches
+    ):
         digests |= holding.digests
         there = holding.recorded | holding.files.keys()
         summary.n_items += len(there)
         summary.n_files += holding.n_files
         summary.unknown += sorted(ids.keys() - there - holding.known)
     return digests
+
+
+def _each_shard(
+    mirror: AnyMirror,
+    do: Callable[[int, dict[int, Reason]], Holding],
+    matches: Mapping[int, Reason],
+) -> Iterator[tuple[dict[int, Reason], Holding]]:
+    """Do something with the items of each shard, in a bucket with many at a time."""
+    shards = sorted(_by_shard(matches).items())
+
+    def do_one(each: tuple[int, dict[int, Reason]]) -> tuple[dict[int, Reason], Holding]:
+        return each[1], do(*each)
+
+    if isinstance(mirror, Mirror):
+        return map(do_one, shards)
+    return mirror.map_ahead(do_one, shards, _N_SHARDS_AHEAD)
 
 
 def _by_shard(matches: Mapping[int, Reason]) -> dict[int, dict[int, Reason]]:
@@ -200,49 +251,28 @@ def _by_shard(matches: Mapping[int, Reason]) -> dict[int, dict[int, Reason]]:
     return shards
 
 
-def _find_left(mirror: Mirror, matches: Mapping[int, Reason]) -> list[str]:
+def _find_left(mirror: AnyMirror, matches: Mapping[int, Reason]) -> list[str]:
     """What a second look finds of items that were removed."""
     left = []
-    for shard, ids in sorted(_by_shard(matches).items()):
-        holding = look_up(mirror, shard, ids)
+    for _, holding in _each_shard(mirror, partial(look_up, mirror), matches):
         left += [f"item {photo_id} has a record still" for photo_id in sorted(holding.recorded)]
         for photo_id, names in sorted(holding.files.items()):
             left.append(f"item {photo_id} has files still: {', '.join(names)}")
     return left
 
 
-def _empty_verify_journal(mirror: Mirror) -> None:
-    """A verification that was cut short begins anew: its journal may tell of removed items."""
-    with target_errors(f"write {mirror.name(LEDGER, JOURNAL)}"):
-        ledger_fd = mirror.open_directory(LEDGER)
-        try:
-            fd = mirror.disk.open(JOURNAL, os.O_RDWR | os.O_NOFOLLOW, dir_fd=ledger_fd)
-        except FileNotFoundError:
-            return
-        finally:
-            os.close(ledger_fd)
-        try:
-            # One that is under way empties its journal itself.
-            with suppress(BlockingIOError):
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                mirror.disk.truncate(fd, 0)
-                mirror.disk.fdatasync(fd)
-        finally:
-            os.close(fd)
-
-
-def _remove_rows(file: TombstoneFile, catalog: str, summary: ForgetSummary) -> None:
+def _remove_rows(file: TombstoneList, catalog: str, summary: ForgetSummary) -> None:
     from yfcc.catalog.forget import remove_rows  # noqa: PLC0415 - DuckDB takes its time to load
 
     # One that was asked for in an earlier run, and is no more, has no rows.
     if Path(catalog).is_file():
         n_rows = remove_rows(Path(catalog), file.removals.known.values())
         summary.catalogs[catalog] = n_rows
-    file.mark_catalog_done(catalog)
+    file.mark_done(catalog)
 
 
 def preview(
-    mirror: Mirror, tombstones: Collection[Tombstone], catalog: Path | None = None
+    mirror: AnyMirror, tombstones: Collection[Tombstone], catalog: Path | None = None
 ) -> ForgetSummary:
     """What :func:`forget` would remove; nothing is written.
 
@@ -260,8 +290,7 @@ def preview(
         is_dry_run=True,
     )
     matches = find_matches(mirror, wanted, catalog)
-    for shard, ids in sorted(_by_shard(matches).items()):
-        holding = look_up(mirror, shard, ids)
+    for ids, holding in _each_shard(mirror, partial(look_up, mirror), matches):
         there = holding.recorded | holding.files.keys()
         summary.n_items += len(there)
         summary.n_files += holding.n_files
@@ -309,7 +338,7 @@ def finish_removals(
     TargetError
         The list of removals is damaged, or the disk is full or failing.
     """
-    if not isinstance(mirror, Mirror) or not read_removals(mirror).pending:
+    if not read_removals(mirror).pending:
         return None
     summary = ForgetSummary()
     now = format_utc((clock or SystemClock()).now_utc())
@@ -321,14 +350,25 @@ def finish_removals(
     except LockedError:
         return None
     except TargetError as error:
-        cause = error.__cause__
-        if isinstance(cause, OSError) and cause.errno in _NOT_WRITABLE:
+        if _is_forbidden(error.__cause__):
             return None
         raise
     return summary
 
 
-def _open_list(mirror: Mirror, is_stopping: Callable[[], bool]) -> TombstoneFile:
+def _is_forbidden(cause: BaseException | None) -> bool:
+    """Whether the place may only be read."""
+    if isinstance(cause, OSError):
+        return cause.errno in _NOT_WRITABLE
+    if isinstance(cause, Exception):
+        from yfcc.metadata.source import s3_codes  # noqa: PLC0415 - only in buckets
+        from yfcc.mirror.bucket.client import code_of  # noqa: PLC0415
+
+        return code_of(cause) in s3_codes.FORBIDDEN
+    return False
+
+
+def _open_list(mirror: AnyMirror, is_stopping: Callable[[], bool]) -> TombstoneList:
     """The list of removals, once nobody else is at work on what is pending.
 
     Raises
@@ -339,7 +379,7 @@ def _open_list(mirror: Mirror, is_stopping: Callable[[], bool]) -> TombstoneFile
     end_s = time.monotonic() + _PATIENCE_S
     while True:
         try:
-            return TombstoneFile(mirror)
+            return open_tombstones(mirror)
         except LockedError:
             if is_stopping() or time.monotonic() > end_s or not read_removals(mirror).pending:
                 raise

@@ -17,7 +17,7 @@ from yfcc.mirror.disk import target_errors
 from yfcc.mirror.layout import LEDGER, directory_parts, ledger_name
 from yfcc.mirror.ledger import find_committed, read_shard, seal_lines
 from yfcc.mirror.record import Record, encode_record
-from yfcc.mirror.root import Mirror
+from yfcc.mirror.root import AnyMirror, Mirror
 from yfcc.mirror.tree import list_names
 from yfcc.model import Outcome, shard_of
 
@@ -85,7 +85,7 @@ class Holding:
         return sum(map(len, self.files.values()))
 
 
-def look_up(mirror: Mirror, shard: int, ids: Collection[int]) -> Holding:
+def look_up(mirror: AnyMirror, shard: int, ids: Collection[int]) -> Holding:
     """What a shard has of some items; nothing is changed.
 
     Raises
@@ -113,8 +113,16 @@ def look_up(mirror: Mirror, shard: int, ids: Collection[int]) -> Holding:
         n_named = sum(int(each) in ids for each in _ID.findall(content))
         holding.is_torn = n_named > n_lines
     for parts, leaf_ids in _by_leaf(ids).items():
-        _list_files(mirror, parts, leaf_ids, holding)
+        for name in sorted(_list_leaf(mirror, parts), key=lambda each: (_is_json(each), each)):
+            stem = name.partition(".")[0]
+            is_id = stem.isascii() and stem.isdigit() and len(stem) < 20
+            if is_id and int(stem) in leaf_ids:
+                holding.files.setdefault(int(stem), []).append(name)
     return holding
+
+
+def _is_json(name: str) -> bool:
+    return name.endswith(".json")
 
 
 def _by_leaf(ids: Iterable[int]) -> dict[tuple[str, ...], set[int]]:
@@ -124,26 +132,22 @@ def _by_leaf(ids: Iterable[int]) -> dict[tuple[str, ...], set[int]]:
     return leaves
 
 
-def _list_files(
-    mirror: Mirror, parts: tuple[str, ...], ids: Collection[int], holding: Holding
-) -> None:
+def _list_leaf(mirror: AnyMirror, parts: tuple[str, ...]) -> list[str]:
+    if not isinstance(mirror, Mirror):
+        return mirror.list_names(*parts)
     with target_errors(f"list {mirror.name(*parts)}"):
         try:
             leaf_fd = mirror.open_directory(*parts)
         except FileNotFoundError:
-            return
+            return []
         try:
-            names = list_names(leaf_fd)
+            return list_names(leaf_fd)
         finally:
             os.close(leaf_fd)
-    for name in sorted(names, key=lambda each: (each.endswith(".json"), each)):
-        stem = name.partition(".")[0]
-        if stem.isascii() and stem.isdigit() and len(stem) < 20 and int(stem) in ids:
-            holding.files.setdefault(int(stem), []).append(name)
 
 
 def remove_items(
-    mirror: Mirror, claim: AnyClaim, shard: int, ids: Mapping[int, Reason], now: str
+    mirror: AnyMirror, claim: AnyClaim, shard: int, ids: Mapping[int, Reason], now: str
 ) -> Holding:
     """Take items out of a shard; durable on return.
 
@@ -152,7 +156,7 @@ def remove_items(
 
     Parameters
     ----------
-    mirror : Mirror
+    mirror : Mirror or BucketMirror
     claim : Claim or BucketClaim
         Holds the shard.
     shard : int
@@ -176,11 +180,21 @@ def remove_items(
     holding = look_up(mirror, shard, ids)
     if holding.recorded or holding.is_torn:
         _rewrite_ledger(mirror, claim, shard, {each: ids[each] for each in holding.known}, now)
+    if not isinstance(mirror, Mirror):
+        from yfcc.mirror.bucket.ledger_parts import remove_passed_over  # noqa: PLC0415
+
+        remove_passed_over(mirror, shard)  # also those of a removal that was cut short
     files_by_leaf: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for photo_id, names in holding.files.items():
         files_by_leaf[directory_parts(photo_id)] += names
     for parts, names in files_by_leaf.items():
         claim.check()
+        if not isinstance(mirror, Mirror):
+            # A JSON is there as long as the media it names.
+            for is_json in (False, True):
+                some = [name for name in names if _is_json(name) is is_json]
+                mirror.objects.delete("/".join((*parts, name)) for name in some)
+            continue
         with target_errors(f"remove files from {mirror.name(*parts)}"):
             leaf_fd = mirror.open_directory(*parts)
             try:
@@ -193,16 +207,24 @@ def remove_items(
 
 
 def _rewrite_ledger(
-    mirror: Mirror, claim: AnyClaim, shard: int, ids: Mapping[int, Reason], now: str
+    mirror: AnyMirror, claim: AnyClaim, shard: int, ids: Mapping[int, Reason], now: str
 ) -> None:
     """Write a shard's file anew: of removed items nothing stays but one bare record."""
-    kept = []
-    for line in find_committed(read_shard(mirror, shard)).iter_lines():
-        match = _ID.search(line)
-        if match is None or int(match[1]) not in ids:
-            kept.append(line + b"\n")
-    for photo_id, reason in sorted(ids.items()):
-        kept.append(encode_record(forgotten_record(photo_id, reason, now, claim.run_id)))
-    content = seal_lines(b"".join(kept)) if kept else b""
+
+    def without(content: bytes) -> bytes:
+        kept: list[bytes] = []
+        for line in find_committed(content).iter_lines():
+            match = _ID.search(line)
+            if match is None or int(match[1]) not in ids:
+                kept.append(line + b"\n")
+        for photo_id, reason in sorted(ids.items()):
+            kept.append(encode_record(forgotten_record(photo_id, reason, now, claim.run_id)))
+        return seal_lines(b"".join(kept)) if kept else b""
+
     claim.check()
-    mirror.replace(claim.run_id, content, LEDGER, ledger_name(shard))
+    if not isinstance(mirror, Mirror):
+        from yfcc.mirror.bucket.ledger_parts import rewrite_records  # noqa: PLC0415
+
+        rewrite_records(mirror, shard, without)
+        return
+    mirror.replace(claim.run_id, without(read_shard(mirror, shard)), LEDGER, ledger_name(shard))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -13,11 +14,13 @@ from yfcc.catalog.tombstones import Reason, TombstoneSet
 from yfcc.mirror.disk import target_errors
 from yfcc.mirror.layout import MEDIA, directory_parts, document_name
 from yfcc.mirror.ledger import find_committed, list_shards, read_shard
-from yfcc.mirror.root import Mirror
+from yfcc.mirror.root import AnyMirror, Mirror
 from yfcc.mirror.tree import list_names, read_file
+from yfcc.model import shard_of
 
 _CHUNK: Final = 500_000
 _STEP: Final = re.compile(r"[0-9]{3}")
+_KEY: Final = re.compile(rf"{MEDIA}/[0-9]{{3}}/[0-9]{{3}}/([1-9][0-9]{{0,18}})\.[a-z0-9]{{2,4}}")
 _FILE: Final = re.compile(r"([1-9][0-9]{0,18})\.[a-z0-9]{2,4}")
 
 # In JSON no quote of a text stands without a backslash: these match no text, only members.
@@ -31,7 +34,7 @@ _HASH_IN_URL: Final = re.compile(rb'/([0-9a-f]{16,32})\.[a-z0-9]{2,4}"')
 
 
 def find_matches(
-    mirror: Mirror,
+    mirror: AnyMirror,
     named: TombstoneSet,
     catalog: Path | None = None,
     unnamed: list[int] | None = None,
@@ -39,12 +42,15 @@ def find_matches(
     """Items that are named, with the reasons: by their ids, and by what is known of them.
 
     Owners and hashes are looked for in the catalog, if there is one, and in the JSON of all
-    items that it does not know. Digests, and hashes once more, are looked for in the ledger.
-    Memory: the records of one shard, and the ids found.
+    items that it does not know. Digests, and hashes once more, are looked for in the ledger; for
+    shards whose ledger is lost or damaged, digests are looked for in the JSON too, and where that
+    is damaged, in the bytes. (In a shard that is whole, what has no record is no part of the
+    mirror yet: a run adopts it, and never with these bytes.) Memory: the records of one shard,
+    and the ids found.
 
     Parameters
     ----------
-    mirror : Mirror
+    mirror : Mirror or BucketMirror
     named : TombstoneSet
     catalog : Path, optional
         Knows the items' owners and hashes.
@@ -84,17 +90,38 @@ def _chunks(ids: Iterable[int]) -> Iterator[list[int]]:
         yield chunk
 
 
-def iter_item_ids(mirror: Mirror) -> Iterator[int]:
+def iter_item_ids(mirror: AnyMirror) -> Iterator[int]:
     """Items that have files in the mirror, recorded or not: every directory is listed."""
-    for top in _list(mirror, (MEDIA,)):
-        if _STEP.fullmatch(top):
-            for leaf in _list(mirror, (MEDIA, top)):
-                if _STEP.fullmatch(leaf):
-                    found = map(_FILE.fullmatch, _list(mirror, (MEDIA, top, leaf)))
-                    yield from dict.fromkeys(int(match[1]) for match in found if match)
+    if not isinstance(mirror, Mirror):
+        last = 0
+        for entry in mirror.objects.iter_entries(f"{MEDIA}/"):
+            match = _KEY.fullmatch(entry.key)
+            if match and int(match[1]) != last:  # the two of an item follow each other
+                last = int(match[1])
+                yield last
+        return
+    for leaf in _iter_leaves(mirror):
+        found = map(_FILE.fullmatch, _list(mirror, leaf))
+        yield from dict.fromkeys(int(match[1]) for match in found if match)
 
 
-def _list(mirror: Mirror, parts: tuple[str, ...]) -> list[str]:
+def _iter_leaves(mirror: AnyMirror) -> Iterator[tuple[str, str, str]]:
+    """The directories that items lie in."""
+    tops = filter(_STEP.fullmatch, _list(mirror, (MEDIA,)))
+
+    def find(top: str) -> list[tuple[str, str, str]]:
+        names = _list(mirror, (MEDIA, top))
+        return [(MEDIA, top, name) for name in names if _STEP.fullmatch(name)]
+
+    mapped = map(find, tops) if isinstance(mirror, Mirror) else mirror.map_ahead(find, tops)
+    for leaves in mapped:
+        yield from leaves
+
+
+def _list(mirror: AnyMirror, parts: tuple[str, ...]) -> list[str]:
+    if not isinstance(mirror, Mirror):
+        names, folders = mirror.objects.list_folder("/".join((*parts, "")))
+        return sorted(names + folders)
     with target_errors(f"list {mirror.name(*parts)}"):
         try:
             fd = mirror.open_directory(*parts)
@@ -106,9 +133,11 @@ def _list(mirror: Mirror, parts: tuple[str, ...]) -> list[str]:
             os.close(fd)
 
 
-def read_document(mirror: Mirror, photo_id: int) -> bytes | None:
+def read_document(mirror: AnyMirror, photo_id: int) -> bytes | None:
     """An item's JSON; None if it has none."""
     name = document_name(photo_id)
+    if not isinstance(mirror, Mirror):
+        return mirror.read(*directory_parts(photo_id), name)
     with target_errors(f"read {mirror.name(*directory_parts(photo_id), name)}"):
         try:
             leaf_fd = mirror.open_directory(*directory_parts(photo_id))
@@ -122,14 +151,22 @@ def read_document(mirror: Mirror, photo_id: int) -> bytes | None:
             os.close(leaf_fd)
 
 
+def _iter_documents(mirror: AnyMirror, ids: Iterable[int]) -> Iterator[tuple[int, bytes]]:
+    """The JSON of items, empty where there is none; in a bucket many are read at a time."""
+
+    def read(photo_id: int) -> tuple[int, bytes]:
+        return photo_id, read_document(mirror, photo_id) or b""
+
+    return map(read, ids) if isinstance(mirror, Mirror) else mirror.map_ahead(read, ids)
+
+
 def _search_documents(
-    mirror: Mirror, named: TombstoneSet, ids: Iterable[int], unnamed: list[int] | None
+    mirror: AnyMirror, named: TombstoneSet, ids: Iterable[int], unnamed: list[int] | None
 ) -> Iterator[tuple[int, Reason]]:
     """Items whose JSON, damaged or not, says that they are named."""
     users = {nsid.encode(): reason for nsid, reason in named.users.items()}
     hashes = {each.encode(): reason for each, reason in named.hashes.items()}
-    for photo_id in ids:
-        content = read_document(mirror, photo_id) or b""
+    for photo_id, content in _iter_documents(mirror, ids):
         owners, marks = _NSID.findall(content), _HASH.findall(content)
         reason = next(filter(None, [*map(users.get, owners), *map(hashes.get, marks)]), None)
         if reason is not None:
@@ -138,16 +175,50 @@ def _search_documents(
             unnamed.append(photo_id)
 
 
-def _search_ledger(mirror: Mirror, named: TombstoneSet) -> Iterator[tuple[int, Reason]]:
+def _search_ledger(mirror: AnyMirror, named: TombstoneSet) -> Iterator[tuple[int, Reason]]:
     hashes = {each.encode(): reason for each, reason in named.hashes.items()}
     if hashes:
         yield from _search_lines(mirror, _HASH_IN_URL, hashes)
     if named.digests:
-        yield from iter_stored_with(mirror, named.digests)
+        whole: set[int] = set()
+        yield from iter_stored_with(mirror, named.digests, whole)
+        yield from _search_unrecorded(mirror, named.digests, whole)
+
+
+def _search_unrecorded(
+    mirror: AnyMirror, digests: Mapping[str, Reason], whole: Collection[int]
+) -> Iterator[tuple[int, Reason]]:
+    """Items with files in directories of other shards than those whose ledger is whole."""
+    wanted = {each.encode(): reason for each, reason in digests.items()}
+    leaves = [leaf for leaf in _iter_leaves(mirror) if _shard_of_leaf(leaf) not in whole]
+    for leaf in leaves:
+        names: dict[int, list[str]] = {}
+        for name in _list(mirror, leaf):
+            if match := _FILE.fullmatch(name):
+                names.setdefault(int(match[1]), []).append(name)
+        for photo_id, content in _iter_documents(mirror, names):
+            found = set(_SHA256.findall(content))
+            if not found:
+                media = (name for name in names[photo_id] if not name.endswith(".json"))
+                found = {_hash(mirror, (*leaf, name)) for name in media}
+            reason = next(filter(None, map(wanted.get, found)), None)
+            if reason is not None:
+                yield photo_id, reason
+
+
+def _shard_of_leaf(leaf: tuple[str, ...]) -> int:
+    return shard_of(int("".join(leaf[1:])))
+
+
+def _hash(mirror: AnyMirror, path: tuple[str, ...]) -> bytes:
+    if not isinstance(mirror, Mirror):
+        measured = mirror.objects.measure("/".join(path))
+        return measured[1].encode() if measured else b""
+    return hashlib.sha256(mirror.read(*path) or b"").hexdigest().encode()
 
 
 def _search_lines(
-    mirror: Mirror, pattern: re.Pattern[bytes], wanted: Mapping[bytes, Reason]
+    mirror: AnyMirror, pattern: re.Pattern[bytes], wanted: Mapping[bytes, Reason]
 ) -> Iterator[tuple[int, Reason]]:
     """Items any of whose records has a wanted value, and what the value is mapped to."""
     for shard in list_shards(mirror):
@@ -161,15 +232,25 @@ def _search_lines(
                 yield int(match[1]), reason
 
 
-def iter_stored_with(mirror: Mirror, digests: Mapping[str, Reason]) -> Iterator[tuple[int, Reason]]:
-    """Items whose stored bytes, by their latest records, have one of some SHA-256."""
+def iter_stored_with(
+    mirror: AnyMirror, digests: Mapping[str, Reason], whole: set[int] | None = None
+) -> Iterator[tuple[int, Reason]]:
+    """Items whose stored bytes, by their latest records, have one of some SHA-256.
+
+    ``whole`` gets the shards that have a ledger without damage.
+    """
     wanted = {each.encode(): reason for each, reason in digests.items()}
     for shard in list_shards(mirror):
         content = read_shard(mirror, shard)
+        committed = None
+        if whole is not None:
+            committed = find_committed(content)
+            if committed.end == len(content) > 0 and not committed.n_damaged_bytes:
+                whole.add(shard)
         if wanted.keys().isdisjoint(_SHA256.findall(content)):
             continue
         latest: dict[int, bytes] = {}
-        for line in find_committed(content).iter_lines():
+        for line in (committed or find_committed(content)).iter_lines():
             match = _ID.search(line)
             if match is not None:
                 latest[int(match[1])] = line
@@ -179,7 +260,7 @@ def iter_stored_with(mirror: Mirror, digests: Mapping[str, Reason]) -> Iterator[
                 yield photo_id, wanted[digest[1]]
 
 
-def find_same_bytes(mirror: Mirror, digests: Collection[str], but: Collection[int]) -> list[int]:
+def find_same_bytes(mirror: AnyMirror, digests: Collection[str], but: Collection[int]) -> list[int]:
     """Other stored items with the same bytes; ascending."""
     if not digests:
         return []

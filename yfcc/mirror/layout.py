@@ -8,11 +8,16 @@
     ledger/0a3.jsonl                  outcomes of shard 0xa3, append only
     ledger/runs/<run_id>.json         what a run was asked and what came of it
     ledger/locks/<run_id>.lock        shards a living run holds
+    ledger/tombstones.jsonl           what was removed for good, append only
+    ledger/exports/….json             exports that were made, for removals to reach them
     ledger/cache/….parquet            the ledger as a table, for queries; may be deleted
+    ledger/verify.jsonl               how far a verification has come that was cut short
+    ledger/recheck.jsonl              the same of a recheck
     tmp/<run_id>/0…f/….part           files that are not whole yet
 
 In a bucket the names are the same, without ``tmp``, and with ``ledger/0a3/00000018.jsonl`` for
-commits that are not put together yet (:mod:`yfcc.mirror.bucket.segments`).
+commits that are not put together yet (:mod:`yfcc.mirror.bucket.segments`), and with
+``ledger/verify/00000001.jsonl`` for the progress (:mod:`yfcc.mirror.bucket.journal`).
 
 Unfinished files lie in directories of the run, not beside their final names: what a killed run
 left behind is found by listing a few small directories, and no step ever lists ``media``, which

@@ -1,27 +1,71 @@
-"""How far a recheck has come: ``ledger/recheck.jsonl``, ids and what their pages answered.
+"""How far a recheck has come in every shard.
 
-The first line says what is rechecked; each further one tells of an item that needs no asking any
-more. It is emptied when all is asked.
+The journal's first line says what is rechecked. Each further one tells of some items of a shard,
+which are asked for in the order of their ids::
+
+    {"shard":163,"through":4207153986,"fates":{"public":14},"gone":[4207150001],"unclear":[…]}
+
+Items up to ``through`` were asked for; of them ``unclear`` are to be asked for again, and those
+that a later line names as ``settled`` are not any more. What is held in memory is a few numbers
+a shard, and the ids of what is gone or unclear.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Iterable
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 import orjson
 
-from yfcc.errors import LockedError
 from yfcc.media.page_status import PageFate
-from yfcc.mirror.disk import target_errors
-from yfcc.mirror.layout import LEDGER
-from yfcc.mirror.root import Mirror
-from yfcc.mirror.tree import PRIVATE_FILE_MODE
+from yfcc.mirror.journal import open_journal
+from yfcc.mirror.root import AnyMirror
 
-RECHECK: Final = "recheck.jsonl"
+_THING: Final = "recheck"
+
+
+@dataclass(slots=True)
+class ShardProgress:
+    """How far a recheck has come in a shard.
+
+    Attributes
+    ----------
+    through : int
+        Items up to this id were asked for.
+    fates : Counter of str
+        How many pages answered what, without those that are gone.
+    gone : array of int
+        Items whose pages are gone.
+    unclear : set of int
+        Items to be asked for again.
+    """
+
+    through: int = 0
+    fates: Counter[str] = field(default_factory=Counter)
+    gone: array[int] = field(default_factory=lambda: array("q"))
+    unclear: set[int] = field(default_factory=set)
+
+    @property
+    def n_settled(self) -> int:
+        """Items that need no asking any more."""
+        return self.fates.total() + len(self.gone)
+
+    def is_open(self, photo_id: int) -> bool:
+        """Whether an item is to be asked for."""
+        return photo_id > self.through or photo_id in self.unclear
+
+    def take_in(self, line: dict[str, Any]) -> None:
+        """Add what a line of the journal tells."""
+        gone, unclear = array("q", line["gone"]), set(line["unclear"])
+        fates = Counter({PageFate(fate).value: int(n) for fate, n in line["fates"].items()})
+        self.unclear = (self.unclear | unclear).difference(line["settled"])
+        self.through = max(self.through, int(line["through"]))
+        self.fates.update(fates)
+        self.gone += gone
 
 
 class RecheckJournal:
@@ -29,7 +73,7 @@ class RecheckJournal:
 
     Parameters
     ----------
-    mirror : Mirror
+    mirror : Mirror or BucketMirror
     n_sample : int or None
         How many items were asked for; another number begins anew.
     seed : int
@@ -45,7 +89,7 @@ class RecheckJournal:
         Which sample: the journal's own, if it is gone on with.
     started : str
         When it began.
-    settled : dict of int to PageFate
+    shards : dict of int to ShardProgress
         What is known already.
 
     Raises
@@ -57,41 +101,23 @@ class RecheckJournal:
     """
 
     def __init__(
-        self, mirror: Mirror, n_sample: int | None, seed: int, started: str, *, restart: bool
+        self, mirror: AnyMirror, n_sample: int | None, seed: int, started: str, *, restart: bool
     ) -> None:
-        self._mirror = mirror
-        self._name = mirror.name(LEDGER, RECHECK)
         self.seed, self.started = seed, started
-        self.settled: dict[int, PageFate] = {}
+        self.shards: dict[int, ShardProgress] = {}
         with ExitStack() as on_error:
-            with target_errors(f"write {self._name}"):
-                ledger_fd = mirror.open_directory(LEDGER)
-                try:
-                    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
-                    self._fd = mirror.disk.open(RECHECK, flags, PRIVATE_FILE_MODE, dir_fd=ledger_fd)
-                finally:
-                    os.close(ledger_fd)
-                on_error.callback(os.close, self._fd)
-                self._lock()
-                content = os.pread(self._fd, os.fstat(self._fd).st_size, 0)
-                end = 0 if restart else self._take_up(content, n_sample)
-                mirror.disk.truncate(self._fd, end)
-                if not end:
-                    self._write([{"sample": n_sample, "seed": seed, "started": started}])
+            self._journal = open_journal(mirror, _THING, "rechecked", save_every_s=0.0)
+            on_error.callback(self._journal.close)
+            end = 0 if restart else self._take_up(n_sample)
+            self._journal.cut(end)
+            if not end:
+                self._write([{"sample": n_sample, "seed": seed, "started": started}])
             on_error.pop_all()
 
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise LockedError(
-                f"{self._mirror.root} is being rechecked by another process: wait until it ends"
-            ) from error
-
-    def _take_up(self, content: bytes, n_sample: int | None) -> int:
+    def _take_up(self, n_sample: int | None) -> int:
         """Take in an earlier recheck; where its whole lines end, 0 if it was of something else."""
         end = 0
-        for line in content.split(b"\n")[:-1]:
+        for line in self._journal.read():
             try:
                 found = orjson.loads(line)
                 if end == 0:
@@ -99,8 +125,8 @@ class RecheckJournal:
                         return 0
                     self.seed, self.started = int(found["seed"]), str(found["started"])
                 else:
-                    self.settled[int(found["id"])] = PageFate(found["fate"])
-            except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+                    self.find(int(found["shard"])).take_in(found)
+            except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, OverflowError):
                 break  # torn by a power cut: what follows is asked again
             end += len(line) + 1
         return end
@@ -109,22 +135,47 @@ class RecheckJournal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.close(self._fd)
+        self._journal.close()
 
-    def add(self, settled: Iterable[tuple[int, PageFate]]) -> None:
-        """Take note of items that need no asking any more; durable on return."""
-        found = dict(settled)
-        if found:
-            with target_errors(f"write {self._name}"):
-                self._write([{"id": each, "fate": fate} for each, fate in found.items()])
-                self._mirror.disk.fdatasync(self._fd)
-            self.settled |= found
+    def find(self, shard: int) -> ShardProgress:
+        """How far the recheck has come in a shard."""
+        return self.shards.setdefault(shard, ShardProgress())
+
+    def add(self, answers: Iterable[tuple[int, int, PageFate]]) -> None:
+        """Take note of the next items of some shards; durable on return.
+
+        Parameters
+        ----------
+        answers : iterable of tuple of int, int and PageFate
+            Shards, ids, and what the pages answered: those of a shard in the order of ids, and
+            none left out. ``unclear`` is one that was not asked for after all.
+        """
+        by_shard: dict[int, list[tuple[int, PageFate]]] = {}
+        for shard, photo_id, fate in answers:
+            by_shard.setdefault(shard, []).append((photo_id, fate))
+        lines = {shard: _describe(found) for shard, found in by_shard.items()}
+        self._write({"shard": shard} | line for shard, line in lines.items())
+        self._journal.sync()
+        for shard, line in lines.items():
+            self.find(shard).take_in(line)
 
     def _write(self, lines: Iterable[dict[str, Any]]) -> None:
-        content = b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines)
-        self._mirror.disk.write_all(self._fd, content)
+        content = [orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines]
+        if content:
+            self._journal.append(b"".join(content))
 
     def finish(self) -> None:
         """Empty it: the next recheck asks for all again."""
-        with target_errors(f"write {self._name}"):
-            self._mirror.disk.truncate(self._fd, 0)
+        self._journal.cut(0)
+
+
+def _describe(answers: Sequence[tuple[int, PageFate]]) -> dict[str, Any]:
+    settled = {photo_id: fate for photo_id, fate in answers if fate.is_settled}
+    others = Counter(fate.value for fate in settled.values() if fate is not PageFate.GONE)
+    return {
+        "through": answers[-1][0],
+        "fates": dict(others),
+        "gone": [photo_id for photo_id, fate in settled.items() if fate is PageFate.GONE],
+        "unclear": [photo_id for photo_id, fate in answers if not fate.is_settled],
+        "settled": list(settled),
+    }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from yfcc.mirror.adopt import find_newer
 from yfcc.mirror.bucket.ledger_parts import keep_sealed_commits
 from yfcc.mirror.bucket.root import BucketMirror
 from yfcc.mirror.check_child import CheckOptions, OwnChecker
@@ -18,6 +19,8 @@ from yfcc.mirror.opening import open_ledger, open_store
 from yfcc.mirror.record import Record
 from yfcc.mirror.root import AnyMirror
 from yfcc.mirror.run import make_run_id
+from yfcc.mirror.store import Store
+from yfcc.mirror.tombstones import LiveTombstones
 from yfcc.mirror.verify import VerifyOptions, verify_mirror
 from yfcc.model import Outcome
 
@@ -30,7 +33,9 @@ def repair_mirror(
 ) -> VerifySummary:
     """Verify a mirror and take back what is damaged.
 
-    A damaged item gets a record ``failed`` that says why, then its files are removed. A ledger
+    A damaged item gets a record ``failed`` that says why, then its files are removed. Where JSON
+    and media agree and are newer than the record, they are recorded instead: a run that asked
+    again for stored items was killed between its files and its records. A ledger
     file keeps its sealed commits only; items that lose their records that way are found on disk
     by the next download. Extra files are nobody's to remove: they stay.
 
@@ -62,37 +67,73 @@ def repair_mirror(
     checker = OwnChecker(mirror, CheckOptions(options.deep))
     try:
         with claim_shards(mirror, frozenset(by_shard), run_id, now) as claim:
+            means = _Means(mirror, claim, checker, LiveTombstones(mirror), now)
             for _, damages in sorted(by_shard.items()):
-                summary.n_repaired += _repair_shard(mirror, claim, checker, damages, now)
+                n_repaired, n_recorded = _repair_shard(means, damages)
+                summary.n_repaired += n_repaired
+                summary.n_recorded += n_recorded
     finally:
         checker.close()
     return summary
 
 
-def _repair_shard(
-    mirror: AnyMirror, claim: AnyClaim, checker: OwnChecker, damages: list[Damage], now: str
-) -> int:
-    """Take back a shard's damaged items; how many there were."""
+@dataclass(frozen=True, slots=True)
+class _Means:
+    """What the repair of every shard needs."""
+
+    mirror: AnyMirror
+    claim: AnyClaim
+    checker: OwnChecker
+    tombstones: LiveTombstones
+    now: str
+
+
+def _repair_shard(means: _Means, damages: list[Damage]) -> tuple[int, int]:
+    """See to a shard's damaged items: how many were taken back, and recorded as they are."""
     shard = damages[0].shard
     if any(damage.problem is Problem.LEDGER_DAMAGED for damage in damages):
-        _keep_sealed_commits(mirror, claim, shard)
-    store = open_store(mirror, claim.run_id)
-    ledger = open_ledger(mirror, shard, claim.check)
+        _keep_sealed_commits(means.mirror, means.claim, shard)
+    store = open_store(means.mirror, means.claim.run_id)
+    ledger = open_ledger(means.mirror, shard, means.claim.check)
     # Looked at once more: a run may have fetched it anew before the shard was held.
     confirmed = [
         damage
         for found in damages
         if found.record is not None
         and ledger.outcome_of(found.record.photo_id) is Outcome.STORED
-        and (damage := checker.check_item(found.record)) is not None
+        and (damage := means.checker.check_item(found.record)) is not None
     ]
-    taken_back = [_take_back(damage, claim.run_id, now) for damage in confirmed]
-    if taken_back:
-        ledger.append(taken_back)
+    newer: list[Record] = []
+    taken_back: list[Record] = []
+    leftovers: dict[int, list[str]] = {}
     for damage in confirmed:
-        if damage.record is not None:
-            store.remove(damage.record.photo_id, _names(damage.record))
-    return len(taken_back)
+        if damage.record is None:
+            continue
+        now_there = _find_newer(means, store, damage.record)
+        if now_there is None:
+            taken_back.append(_take_back(damage, means.claim.run_id, means.now))
+            kept: tuple[str, ...] = ()
+        else:
+            newer.append(now_there)
+            kept = _names(now_there)
+        leftovers[damage.record.photo_id] = [
+            name for name in _names(damage.record) if name not in kept
+        ]
+    store.keep_names(record.photo_id for record in newer)
+    if confirmed:
+        ledger.append([*newer, *taken_back])
+    for photo_id, names in leftovers.items():
+        if names:
+            store.remove(photo_id, names)
+    return len(taken_back), len(newer)
+
+
+def _find_newer(means: _Means, store: Store, record: Record) -> Record | None:
+    """The record of what is newer than recorded, whole, and not removed for good; None if not."""
+    newer = find_newer(store, record, means.claim.run_id)
+    if newer is None or means.tombstones.reason_of_digest(newer.sha256) is not None:
+        return None
+    return newer if means.checker.check_item(newer) is None else None
 
 
 def _take_back(damage: Damage, run_id: str, now: str) -> Record:

@@ -6,11 +6,15 @@
     {"catalog":"/data/catalog.duckdb"}
     {"done":"mirror"}
     {"done":"/data/catalog.duckdb"}
+    {"done":"/data/export"}
 
 A removal begins when its lines are durable. Behind the last ``done`` of the mirror stand those
 that are still to be carried out, and a catalog without a ``done`` behind it still has rows: what
-was killed in between is seen by whoever reads the file next. ``{"again":true}`` says that all of
-it is to be looked through once more.
+was killed in between is seen by whoever reads the file next. An export without a ``done`` behind
+the last removal may have items of it. ``{"again":true}`` says that all of it is to be looked
+through once more.
+
+In a bucket the list is an object, replaced on the condition that nobody else was faster.
 
 A last line without a newline was never durable and does not count. Any other line that cannot be
 read stops everything: it may be the one that keeps something away.
@@ -21,6 +25,8 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -59,6 +65,10 @@ class Removals:
         Those that are not carried out in the mirror yet.
     catalogs : dict of str to None
         Paths of catalogs that still have rows of them, in order.
+    all_catalogs : dict of str to None
+        Paths of all catalogs that ever had.
+    done : set of str
+        Catalogs, and addresses of exports, that have nothing of any of them.
     n_bytes : int
         Length of the lines that count.
     """
@@ -66,6 +76,8 @@ class Removals:
     known: dict[tuple[str, str], Tombstone] = field(default_factory=dict)
     pending: dict[tuple[str, str], Tombstone] = field(default_factory=dict)
     catalogs: dict[str, None] = field(default_factory=dict)
+    all_catalogs: dict[str, None] = field(default_factory=dict)
+    done: set[str] = field(default_factory=set)
     n_bytes: int = 0
 
     def add_line(self, line: bytes) -> None:
@@ -83,14 +95,17 @@ class Removals:
         match found:
             case {"done": "mirror"}:
                 self.pending.clear()
-            case {"done": str(catalog)}:
-                self.catalogs.pop(catalog, None)
+            case {"done": str(place)}:
+                self.catalogs.pop(place, None)
+                self.done.add(place)
             case {"catalog": str(catalog)}:
-                self.catalogs[catalog] = None
+                self.catalogs[catalog] = self.all_catalogs[catalog] = None
             case {"again": True}:
                 self.pending = dict(self.known)
+                self.done.clear()
             case dict():
                 tombstone = decode_tombstone(found)
+                self.done.clear()
                 key = (tombstone.kind.value, tombstone.value)
                 self.known.setdefault(key, tombstone)
                 self.pending[key] = self.known[key]
@@ -98,7 +113,14 @@ class Removals:
                 raise UsageError(f"{line[:40]!r} is no JSON object")
 
 
-def _parse(content: bytes, name: str) -> Removals:
+def parse_removals(content: bytes, name: str) -> Removals:
+    """What a list says.
+
+    Raises
+    ------
+    TargetError
+        It is damaged.
+    """
     removals = Removals()
     lines = content.split(b"\n")[:-1]
     for number, line in enumerate(lines, 1):
@@ -122,31 +144,83 @@ def read_removals(mirror: AnyMirror) -> Removals:
         It cannot be read, or is damaged.
     """
     content = mirror.read(LEDGER, TOMBSTONES) or b""
-    return _parse(content, mirror.name(LEDGER, TOMBSTONES))
+    return parse_removals(content, mirror.name(LEDGER, TOMBSTONES))
 
 
 def has_pending(mirror: AnyMirror) -> bool:
-    """Whether a removal was cut short; in a bucket none is begun.
+    """Whether a removal was cut short.
 
     Raises
     ------
     TargetError
         As for :func:`read_removals`.
     """
-    return isinstance(mirror, Mirror) and bool(read_removals(mirror).pending)
+    return bool(read_removals(mirror).pending)
 
 
-class TombstoneFile:
-    """The list, open for additions, by one process at a time; a context manager.
-
-    Parameters
-    ----------
-    mirror : Mirror
+class TombstoneList(ABC):
+    """The list, open for additions; a context manager.
 
     Attributes
     ----------
     removals : Removals
         What it says, additions included.
+    """
+
+    removals: Removals
+
+    def __enter__(self) -> Self:
+        return self
+
+    @abstractmethod
+    def __exit__(self, *_: object) -> None:
+        """Let go of it."""
+
+    def add(
+        self, tombstones: Iterable[Tombstone], catalog: str | None = None, *, again: bool = False
+    ) -> int:
+        """Add removals, a catalog that has rows of them, and the wish to look again.
+
+        Durable on return.
+
+        Returns
+        -------
+        int
+            Removals that were new.
+        """
+        known = self.removals.known
+        new = {
+            (each.kind.value, each.value): each
+            for each in tombstones
+            if (each.kind.value, each.value) not in known
+        }
+        lines = [encode_tombstone(each) for each in new.values()]
+        if again and known:
+            lines.append(_line({"again": True}))
+        if catalog is not None:
+            lines.append(_line({"catalog": catalog}))
+        self._append(lines)
+        return len(new)
+
+    def mark_mirror_done(self) -> None:
+        """Note that nothing of the removals is left in the mirror."""
+        self._append([_line({"done": _MIRROR})])
+
+    def mark_done(self, place: str) -> None:
+        """Note that nothing of the removals is left in a catalog or an export."""
+        self._append([_line({"done": place})])
+
+    @abstractmethod
+    def _append(self, lines: list[bytes]) -> None:
+        """Add lines, durably, and take them in."""
+
+
+class TombstoneFile(TombstoneList):
+    """The list in a directory, open by one process at a time.
+
+    Parameters
+    ----------
+    mirror : Mirror
 
     Raises
     ------
@@ -183,46 +257,10 @@ class TombstoneFile:
                 "wait until it ends, then run again"
             ) from error
 
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(self, *_: object) -> None:
+        """Let go of the file."""
         os.close(self._fd)
         os.close(self._ledger_fd)
-
-    def add(
-        self, tombstones: Iterable[Tombstone], catalog: str | None = None, *, again: bool = False
-    ) -> int:
-        """Add removals, a catalog that has rows of them, and the wish to look again.
-
-        Durable on return.
-
-        Returns
-        -------
-        int
-            Removals that were new.
-        """
-        known = self.removals.known
-        new = {
-            (each.kind.value, each.value): each
-            for each in tombstones
-            if (each.kind.value, each.value) not in known
-        }
-        lines = [encode_tombstone(each) for each in new.values()]
-        if again and known:
-            lines.append(_line({"again": True}))
-        if catalog is not None:
-            lines.append(_line({"catalog": catalog}))
-        self._append(lines)
-        return len(new)
-
-    def mark_mirror_done(self) -> None:
-        """Note that nothing of the removals is left in the mirror."""
-        self._append([_line({"done": _MIRROR})])
-
-    def mark_catalog_done(self, catalog: str) -> None:
-        """Note that nothing of the removals is left in a catalog."""
-        self._append([_line({"done": catalog})])
 
     def _append(self, lines: list[bytes]) -> None:
         if not lines:
@@ -244,6 +282,23 @@ class TombstoneFile:
         self.removals.n_bytes = end + len(content)
 
 
+def open_tombstones(mirror: AnyMirror) -> TombstoneList:
+    """The list of a mirror, open for additions.
+
+    Raises
+    ------
+    LockedError
+        Another ``forget`` is at work; one in a bucket shows when something is added.
+    TargetError
+        The list cannot be read or written, or is damaged.
+    """
+    if isinstance(mirror, Mirror):
+        return TombstoneFile(mirror)
+    from yfcc.mirror.bucket.tombstone_object import TombstoneObject  # noqa: PLC0415
+
+    return TombstoneObject(mirror)
+
+
 def _line(found: dict[str, object]) -> bytes:
     return orjson.dumps(found, option=orjson.OPT_APPEND_NEWLINE)
 
@@ -256,7 +311,8 @@ class LiveTombstones:
     Parameters
     ----------
     mirror : Mirror or BucketMirror
-        Of one in a bucket the list is read once.
+    look_every_s : float
+        In a bucket, where a look takes a request.
 
     Raises
     ------
@@ -264,14 +320,20 @@ class LiveTombstones:
         The list cannot be read, or is damaged.
     """
 
-    def __init__(self, mirror: AnyMirror) -> None:
+    def __init__(self, mirror: AnyMirror, look_every_s: float = 5.0) -> None:
         self._mirror = mirror
+        self._look_every_s = 0.0 if isinstance(mirror, Mirror) else look_every_s
         self._lock = threading.Lock()
+        self._looked_s = time.monotonic()
         self._n_bytes = self._measure()
         self._set = gather(read_removals(mirror).known.values())
 
     def refresh(self) -> None:
         """Look whether removals were added: one look at a file's size, if none were."""
+        if self._look_every_s:
+            if time.monotonic() - self._looked_s < self._look_every_s:
+                return
+            self._looked_s = time.monotonic()
         if self._measure() == self._n_bytes:
             return
         with self._lock:
@@ -282,7 +344,8 @@ class LiveTombstones:
 
     def _measure(self) -> int:
         if not isinstance(self._mirror, Mirror):
-            return 0
+            key = f"{LEDGER}/{TOMBSTONES}"
+            return sum(each.n_bytes for each in self._mirror.objects.iter_entries(key))
         with target_errors(f"read {self._mirror.name(LEDGER, TOMBSTONES)}"):
             try:
                 return os.stat(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import random
+import hashlib
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
 
 import orjson
 
@@ -22,6 +23,7 @@ from yfcc.mirror.layout import (
     MEDIA,
     directory_parts,
     document_name,
+    extension_in,
     ledger_name,
     media_name,
     media_path,
@@ -29,6 +31,7 @@ from yfcc.mirror.layout import (
 from yfcc.mirror.ledger import Committed, find_committed, read_shard
 from yfcc.mirror.record import Record, decode_record
 from yfcc.mirror.root import AnyMirror
+from yfcc.mirror.sampling import draw
 from yfcc.model import Outcome
 
 #: What a JSON says of its media that the record says too.
@@ -76,8 +79,7 @@ def read_records(
     if damage is not None:
         findings.damages.append(_ledger_damage(task.shard, *damage))
     if task.n_sample is not None:
-        choice = random.Random(f"{task.seed}-{task.shard}")  # noqa: S311 - no secret
-        stored = choice.sample(stored, min(task.n_sample, len(stored)))
+        stored = draw(stored, task.n_sample, task.seed, task.shard)
     return latest, stored
 
 
@@ -87,39 +89,98 @@ def leaf_parts(leaf: int) -> tuple[str, str, str]:
     return (MEDIA, digits[:3], digits[3:])
 
 
-def check_content(
-    view: memoryview,
-    record: Record,
-    extension: str,
-    decoders: Decoders,
-    findings: ShardFindings,
-) -> Damage | None:
-    """What a look at an item's media says, beyond its digest; None if nothing.
+class ItemFiles(Protocol):
+    """The files of one stored item, wherever they lie."""
+
+    @property
+    def absence(self) -> str:
+        """What to say of one that is not there."""
+
+    def measure(self) -> tuple[int, str] | None:
+        """Size and SHA-256 of its media, read again; None if there are none."""
+
+    def view(self) -> AbstractContextManager[memoryview]:
+        """All bytes of its media, once they were measured; there is at least one."""
+
+    def read_document(self) -> bytes | None:
+        """Its JSON; None if there is none."""
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What a look at one stored item says.
+
+    Attributes
+    ----------
+    damage : Damage or None
+    is_too_large : bool
+        It was to be decoded, and has more pixels or bytes than a decoder may take.
+    manifest : list of str
+        A line for each of its files that is as recorded, in the form of ``sha256sum``.
+    """
+
+    damage: Damage | None = None
+    is_too_large: bool = False
+    manifest: list[str] = field(default_factory=list)
+
+
+def judge(
+    files: ItemFiles, record: Record, decoders: Decoders | None, *, with_manifest: bool
+) -> Verdict:
+    """Compare the files of a stored item with its record.
 
     Parameters
     ----------
-    view : memoryview
-        All bytes.
+    files : ItemFiles
+        Those that the record's path means, which :func:`~yfcc.mirror.layout.extension_in` knows.
     record : Record
-    extension : str
-        The recorded one.
-    decoders : Decoders
-    findings : ShardFindings
-        Counts pictures that are too large to decode.
+    decoders : Decoders or None
+        A picture is decoded by them, and every structure walked.
+    with_manifest : bool
+        Also digest the JSON, and list what is as recorded.
     """
+    measured = files.measure()
+    if measured is None:
+        return Verdict(damage_of(Problem.MISSING, record, files.absence))
+    if measured != (record.n_bytes, record.sha256):
+        return Verdict(damage_of(Problem.CHANGED, record, say_bytes(*measured)))
+    verdict = Verdict()
+    if decoders is not None and record.n_bytes:
+        with files.view() as view:
+            _check_content(view, record, decoders, verdict)
+        if verdict.damage is not None:
+            return verdict
+    if with_manifest:
+        verdict.manifest.append(f"{record.sha256}  {record.path}")
+    document = files.read_document()
+    verdict.damage = check_document(document, record, files.absence)
+    if with_manifest and document is not None and verdict.damage is None:
+        digest = hashlib.sha256(document).hexdigest()
+        verdict.manifest.append(f"{digest}  {media_path(record.photo_id, 'json')}")
+    return verdict
+
+
+def _check_content(view: memoryview, record: Record, decoders: Decoders, verdict: Verdict) -> None:
+    """What a look at an item's media says, beyond its digest."""
     facts = inspect_media(view)
     if isinstance(facts, FlawedMedia):
-        return damage_of(Problem.UNDECODABLE, record, facts.reason)
-    if facts.extension != extension:
-        return damage_of(Problem.UNDECODABLE, record, f"a {facts.extension}")
-    if facts.content_type not in DECODABLE:
-        return None
-    decoded = decoders.decode(view)
-    if decoded.fate is Fate.TOO_LARGE:
-        findings.n_not_decoded += 1
-    elif decoded.fate is not Fate.DECODED:
-        return damage_of(Problem.UNDECODABLE, record, decoded.reason)
-    return None
+        verdict.damage = damage_of(Problem.UNDECODABLE, record, facts.reason)
+    elif facts.extension != extension_in(record.path or "", record.photo_id):
+        verdict.damage = damage_of(Problem.UNDECODABLE, record, f"a {facts.extension}")
+    elif facts.content_type in DECODABLE:
+        decoded = decoders.decode(view)
+        verdict.is_too_large = decoded.fate is Fate.TOO_LARGE
+        if decoded.fate not in {Fate.TOO_LARGE, Fate.DECODED}:
+            verdict.damage = damage_of(Problem.UNDECODABLE, record, decoded.reason)
+
+
+def add_verdict(findings: ShardFindings, record: Record, verdict: Verdict) -> None:
+    """Add to a shard's findings what was found of a stored item."""
+    findings.n_items += 1
+    findings.n_bytes += record.n_bytes or 0
+    findings.n_not_decoded += verdict.is_too_large
+    findings.damages += [verdict.damage] if verdict.damage else []
+    findings.manifest += verdict.manifest
 
 
 def check_document(content: bytes | None, record: Record, absence: str) -> Damage | None:

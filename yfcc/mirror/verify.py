@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import random
 import re
 from array import array
 from collections import Counter
@@ -16,30 +14,32 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Final
 
-from yfcc.errors import TargetError, UsageError
-from yfcc.mirror.bucket.root import BucketMirror
-from yfcc.mirror.check_child import CheckOptions, ChildChecker, OwnChecker
+from yfcc.errors import TargetError
+from yfcc.mirror.ahead import map_ahead
+from yfcc.mirror.check_child import AnyChecker, CheckOptions, ChildChecker, OwnChecker
 from yfcc.mirror.disk import target_errors
 from yfcc.mirror.findings import Damage, Problem, ShardFindings, VerifySummary
 from yfcc.mirror.forget import finish_removals
+from yfcc.mirror.journal import is_unwritable
 from yfcc.mirror.layout import MEDIA, PROBE_PREFIX
 from yfcc.mirror.ledger import list_shards, read_last_seals
-from yfcc.mirror.root import AnyMirror
+from yfcc.mirror.root import AnyMirror, Mirror
 from yfcc.mirror.same_bytes import find_shared_bytes
+from yfcc.mirror.sampling import share_out
 from yfcc.mirror.shards import format_shards
 from yfcc.mirror.verdicts import ShardTask
-from yfcc.mirror.verify_journal import VerifyJournal
-from yfcc.model import Outcome, shard_of
+from yfcc.mirror.verify_journal import SAVE_EVERY_S, Asked, VerifyJournal
+from yfcc.model import N_SHARDS, Outcome, shard_of
 
 #: Fewer recorded bytes than this are read before other processes have started.
 _BYTES_WORTH_A_PROCESS: Final = 128 << 20
 
 _STEP: Final = re.compile(r"[0-9]{3}")
 
-#: No place for the progress, which is no reason not to read.
-_NOT_WRITABLE: Final = frozenset(
-    {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT}
-)
+#: Shards of a bucket that one process checks at a time: each begins and ends with waiting. With
+#: fewer items in each than that, there is more to wait for than processes can help with.
+_N_SHARDS_AHEAD: Final = 8
+_ITEMS_WORTH_A_PROCESS: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +59,14 @@ class VerifyOptions:
         for then.
     seed : int
     manifest : Path or None
-        Where a list of all files that are as recorded goes, as ``sha256sum`` writes it.
+        Where a list of all files that are as recorded goes, as ``sha256sum`` writes it: a file on
+        this machine, with paths below the mirror's root.
     restart : bool
         Do not go on where an earlier verification was.
     bytes_worth_a_process : int
-        With fewer recorded bytes, this process does all by itself.
+        With fewer recorded bytes, this process does all by itself; 0: never.
+    save_every_s : float
+        Seconds of reading from a bucket that a kill may cost; 0: one shard.
     """
 
     shards: frozenset[int] | None = None
@@ -74,6 +77,7 @@ class VerifyOptions:
     manifest: Path | None = None
     restart: bool = False
     bytes_worth_a_process: int = _BYTES_WORTH_A_PROCESS
+    save_every_s: float = SAVE_EVERY_S
 
 
 @dataclass(slots=True)
@@ -81,6 +85,7 @@ class _Plan:
     """What there is to check."""
 
     tasks: list[ShardTask]
+    n_items: int = 0
     n_bytes: int = 0
     damages: list[Damage] = field(default_factory=list)
 
@@ -92,7 +97,7 @@ def verify_mirror(
 ) -> VerifySummary:
     """Read again everything that is recorded as stored, and look for what is not recorded.
 
-    Nothing is written but ``ledger/verify.jsonl``: if this process is killed, the next
+    Nothing is written but the journal of progress: if this process is killed, the next
     verification goes on from there. A removal that was cut short is carried out first. A mirror
     that cannot be written is verified all the same.
     Memory: the records of one shard for each process, and one number for each directory.
@@ -142,33 +147,31 @@ def verify_mirror(
 
 
 def _open_journal(mirror: AnyMirror, options: VerifyOptions) -> VerifyJournal | None:
-    if isinstance(mirror, BucketMirror):
-        if options.manifest is not None:
-            raise UsageError(
-                f"--manifest: {mirror.root} is in a bucket, where sha256sum reads nothing. Copy "
-                "the mirror to a directory and verify it there."
-            )
-        return None  # nothing can be appended to: a verification begins anew
     if options.n_sample is not None and options.manifest is None:
         return None
-    check = CheckOptions(options.deep, options.manifest is not None)
     shards = "all" if options.shards is None else format_shards(options.shards)
     if options.n_sample is not None:
         shards += f", {options.n_sample} items by seed {options.seed}"
+    manifest = None if options.manifest is None else str(options.manifest.absolute())
+    asked = Asked(_check_options(options), shards, manifest)
+    restart, save_every_s = options.restart, options.save_every_s
     try:
-        return VerifyJournal(mirror, check, shards, options.manifest, restart=options.restart)
+        return VerifyJournal(mirror, asked, restart=restart, save_every_s=save_every_s)
     except TargetError as error:
-        cause = error.__cause__
-        is_read_only = isinstance(cause, OSError) and cause.errno in _NOT_WRITABLE
-        if options.manifest is not None or not is_read_only:
+        if options.manifest is not None or not is_unwritable(error):
             raise
         return None
+
+
+def _check_options(options: VerifyOptions) -> CheckOptions:
+    return CheckOptions(options.deep, options.manifest is not None)
 
 
 def _plan(mirror: AnyMirror, options: VerifyOptions) -> _Plan:
     # A seal that is damaged is no reason to give up here: the shard's check will say so.
     seals = read_last_seals(mirror)
-    shards = list_shards(mirror) if options.shards is None else sorted(options.shards)
+    asked = frozenset(range(N_SHARDS)) if options.shards is None else options.shards
+    shards = [shard for shard in list_shards(mirror) if shard in asked]
     n_stored: Counter[int] = Counter()
     n_bytes = 0
     for shard in shards:
@@ -177,35 +180,31 @@ def _plan(mirror: AnyMirror, options: VerifyOptions) -> _Plan:
             n_stored[shard] = seal.counts.get(Outcome.STORED.value, 0)
             n_bytes += seal.n_bytes
     if options.n_sample is not None:
-        chosen = _share_out(n_stored, options.n_sample, options.seed)
+        chosen = share_out(n_stored, options.n_sample, options.seed)
         share = min(1.0, options.n_sample / max(1, n_stored.total()))
-        tasks = [ShardTask(shard, None, n, options.seed) for shard, n in sorted(chosen.items())]
-        return _Plan(tasks, int(n_bytes * share))
+        tasks = [
+            ShardTask(shard, None, n, options.seed) for shard, n in sorted(chosen.items()) if n
+        ]
+        return _Plan(tasks, chosen.total(), int(n_bytes * share))
     leaves, damages = _list_leaves(mirror)
-    known = set(shards) | (leaves.keys() if options.shards is None else set())
+    known = set(shards) | (leaves.keys() & asked)
     tasks = [ShardTask(shard, leaves.get(shard, array("I")).tolist()) for shard in sorted(known)]
-    return _Plan(tasks, n_bytes, damages)
-
-
-def _share_out(n_stored: Counter[int], n_sample: int, seed: int) -> Counter[int]:
-    """How many items of each shard are in a sample where every item has the same chance."""
-    shards = sorted(n_stored)
-    n_sample = min(n_sample, n_stored.total())
-    choice = random.Random(seed)  # noqa: S311 - no secret
-    counts = [n_stored[shard] for shard in shards]
-    return Counter(choice.sample(shards, n_sample, counts=counts)) if n_sample else Counter()
+    return _Plan(tasks, n_stored.total(), n_bytes, damages)
 
 
 def _list_leaves(mirror: AnyMirror) -> tuple[dict[int, array[int]], list[Damage]]:
     """Directories that may hold items, by shard, as numbers; and names that do not belong there."""
     leaves: dict[int, array[int]] = {}
     strays: list[str] = []
+    tops: list[str] = []
     for top, is_step in _list(mirror, (MEDIA,)):
-        if not is_step:
-            # A run that is killed leaves its probe behind.
-            strays += [] if top.startswith(PROBE_PREFIX) else [f"{MEDIA}/{top}"]
-            continue
-        for leaf, is_leaf in _list(mirror, (MEDIA, top)):
+        if is_step:
+            tops.append(top)
+        elif not top.startswith(PROBE_PREFIX):  # a run that is killed leaves its probe behind
+            strays.append(f"{MEDIA}/{top}")
+    listed = map_ahead(mirror, lambda top: _list(mirror, (MEDIA, top)), tops)
+    for top, names in zip(tops, listed, strict=True):
+        for leaf, is_leaf in names:
             if is_leaf:
                 # The shard follows from the six digits alone: they stand for all their ids.
                 prefix = int(top + leaf)
@@ -221,7 +220,7 @@ def _list_leaves(mirror: AnyMirror) -> tuple[dict[int, array[int]], list[Damage]
 
 def _list(mirror: AnyMirror, parts: tuple[str, ...]) -> list[tuple[str, bool]]:
     """Names in a directory, and whether each is that of a directory on the way to items."""
-    if isinstance(mirror, BucketMirror):
+    if not isinstance(mirror, Mirror):
         names, folders = mirror.objects.list_folder("/".join((*parts, "")))
         steps = [(name, _STEP.fullmatch(name) is not None) for name in folders]
         return sorted([*steps, *((name, False) for name in names)])
@@ -237,40 +236,49 @@ def _list(mirror: AnyMirror, parts: tuple[str, ...]) -> list[tuple[str, bool]]:
 
 def _check_all(mirror: AnyMirror, options: VerifyOptions, plan: _Plan) -> Iterator[ShardFindings]:
     """Check all shards, in any order."""
-    check = CheckOptions(options.deep, options.manifest is not None)
-    n_workers = min(options.n_workers, len(plan.tasks))
-    # A bucket is waited for, and one process can wait for many objects.
-    is_little = plan.n_bytes < options.bytes_worth_a_process and not options.deep
-    if isinstance(mirror, BucketMirror) or n_workers <= 1 or is_little:
-        own = OwnChecker(mirror, check)
-        try:
-            yield from map(own.check, plan.tasks)
-        finally:
-            own.close()
-        return
     with ExitStack() as cleanup:
-        idle: SimpleQueue[ChildChecker] = SimpleQueue()
-        executor = ThreadPoolExecutor(n_workers, thread_name_prefix="yfcc-verify")
+        checkers = _open_checkers(mirror, options, plan)
+        if len(checkers) == 1:
+            cleanup.callback(checkers[0].close)
+            yield from map(checkers[0].check, plan.tasks)
+            return
+        idle: SimpleQueue[AnyChecker] = SimpleQueue()
+        executor = ThreadPoolExecutor(len(checkers), thread_name_prefix="yfcc-verify")
         cleanup.callback(executor.shutdown, cancel_futures=True)
-        for _ in range(n_workers):
-            child = ChildChecker(Path(mirror.root), check)
-            cleanup.callback(child.close)  # before the executor's end: its threads wait for it
-            idle.put(child)
-        yield from _run(executor, idle, plan.tasks, 2 * n_workers)
+        for checker in checkers:
+            # Before the executor's end, where they are processes: its threads wait for them.
+            cleanup.callback(checker.close)
+            idle.put(checker)
+        yield from _run(executor, idle, plan.tasks, 2 * len(checkers))
+
+
+def _open_checkers(mirror: AnyMirror, options: VerifyOptions, plan: _Plan) -> Sequence[AnyChecker]:
+    """What checks shards, each one at a time: processes, or this one if there is little to do."""
+    check = _check_options(options)
+    n_workers, n_shards = min(options.n_workers, len(plan.tasks)), len(plan.tasks)
+    is_on_disk = isinstance(mirror, Mirror)
+    is_little = plan.n_bytes < options.bytes_worth_a_process
+    if options.bytes_worth_a_process and not is_on_disk:
+        is_little |= plan.n_items < _ITEMS_WORTH_A_PROCESS * n_shards
+    if n_workers > 1 and (options.deep or not is_little):
+        return [ChildChecker(mirror, check) for _ in range(n_workers)]
+    # A disk is not waited for, and what decodes does so with a process of its own.
+    n_threads = 1 if is_on_disk or options.deep else _N_SHARDS_AHEAD
+    return [OwnChecker(mirror, check) for _ in range(max(1, min(n_threads, n_shards)))]
 
 
 def _run(
     executor: ThreadPoolExecutor,
-    idle: SimpleQueue[ChildChecker],
+    idle: SimpleQueue[AnyChecker],
     tasks: Sequence[ShardTask],
     n_ahead: int,
 ) -> Iterator[ShardFindings]:
     def check(task: ShardTask) -> ShardFindings:
-        child = idle.get()
+        checker = idle.get()
         try:
-            return child.check(task)
+            return checker.check(task)
         finally:
-            idle.put(child)
+            idle.put(checker)
 
     rest = iter(tasks)
     under_way: set[Future[ShardFindings]] = set()

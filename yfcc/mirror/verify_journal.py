@@ -1,9 +1,9 @@
 """How far a verification has come, kept in the mirror so that one that was killed goes on.
 
-``ledger/verify.jsonl`` begins with a line that says what is verified, and gets a line for every
-shard that was checked to its end. It is emptied when the verification is done. The manifest grows
-beside its final name, and each line of the journal says how far it belongs to it, and what its
-bytes add up to.
+The journal (:mod:`yfcc.mirror.journal`) begins with a line that says what is verified, and gets a
+line for every shard that was checked to its end. It is emptied when the verification is done. The
+manifest, a file on this machine, grows beside its final name, and each line of the journal says how
+far it belongs to it, and what its bytes add up to.
 
 Lines are not synced, for a power cut may cost some reading again: what it tears or empties, in
 journal or manifest, doesn't count. That a journal was emptied is synced, or the progress of a
@@ -12,8 +12,6 @@ verification that is done would come back, and what it read would not be read by
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 import zlib
 from contextlib import ExitStack, suppress
@@ -24,26 +22,30 @@ from typing import Any, Final
 
 import orjson
 
-from yfcc.errors import LockedError
+from yfcc.errors import TargetError
 from yfcc.mirror.check_child import CheckOptions
 from yfcc.mirror.clock import Clock, SystemClock, format_utc
 from yfcc.mirror.disk import Disk, target_errors
 from yfcc.mirror.findings import ShardFindings
-from yfcc.mirror.layout import LEDGER, PART_SUFFIX
-from yfcc.mirror.root import Mirror
-from yfcc.mirror.tree import PRIVATE_FILE_MODE
+from yfcc.mirror.journal import empty_journal, is_unwritable, open_journal
+from yfcc.mirror.layout import PART_SUFFIX
+from yfcc.mirror.root import AnyMirror, Mirror
 
-JOURNAL: Final = "verify.jsonl"
+_THING: Final = "verify"
 
 #: What was read longer ago than this is read again.
 _MAX_AGE: Final = timedelta(days=7)
 
 _READ_BYTES: Final = 1 << 20
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+#: Seconds between two writes of the journal to a bucket.
+SAVE_EVERY_S: Final = 5.0
 
 
 class ManifestFile:
     """A manifest that grows beside its final name: ``sha256sum -c`` reads it in the mirror's root.
+
+    For a mirror in a bucket that is the root of a copy of it.
 
     Parameters
     ----------
@@ -105,12 +107,21 @@ class ManifestFile:
 
 
 @dataclass(frozen=True, slots=True)
-class _Header:
-    """What is verified: a journal that says something else is begun anew."""
+class Asked:
+    """What is verified: a journal that says something else is begun anew.
+
+    Attributes
+    ----------
+    options : CheckOptions
+    shards : str
+        Which shards.
+    manifest : str or None
+        Where the manifest goes, an absolute path.
+    """
 
     options: CheckOptions
     shards: str
-    manifest: str | None
+    manifest: str | None = None
 
 
 class VerifyJournal:
@@ -118,15 +129,18 @@ class VerifyJournal:
 
     Parameters
     ----------
-    mirror : Mirror
-    options : CheckOptions
-    shards : str
-        Which shards were asked for.
-    manifest : Path or None
-        Where the manifest goes.
+    mirror : Mirror or BucketMirror
+    asked : Asked
     restart : bool
         Do not go on where an earlier verification was.
     clock : Clock, optional
+    save_every_s : float
+        Seconds between two writes to a bucket.
+
+    Attributes
+    ----------
+    done : list of ShardFindings
+        What an earlier verification found, with which this one goes on.
 
     Raises
     ------
@@ -138,58 +152,37 @@ class VerifyJournal:
 
     def __init__(
         self,
-        mirror: Mirror,
-        options: CheckOptions,
-        shards: str,
-        manifest: Path | None = None,
+        mirror: AnyMirror,
+        asked: Asked,
         *,
         restart: bool = False,
         clock: Clock | None = None,
+        save_every_s: float = SAVE_EVERY_S,
     ) -> None:
-        self._mirror = mirror
-        self._header = _Header(
-            options, shards, None if manifest is None else str(manifest.absolute())
-        )
+        self._asked = asked
         self._clock = clock or SystemClock()
         self.done: list[ShardFindings] = []
         self._manifest = None
         self._is_cut_short = False
         with ExitStack() as on_error:
-            self._fd = self._open()
-            on_error.callback(os.close, self._fd)
-            if manifest is not None:
-                self._manifest = ManifestFile(manifest, mirror.disk)
+            self._journal = open_journal(mirror, _THING, "verified", save_every_s)
+            on_error.callback(self._journal.close)
+            if asked.manifest is not None:
+                disk = mirror.disk if isinstance(mirror, Mirror) else Disk()
+                self._manifest = ManifestFile(Path(asked.manifest), disk)
                 on_error.callback(self._manifest.close)
             if restart or not self._take_up():
                 self._begin()
             on_error.pop_all()
 
-    def _open(self) -> int:
-        name = self._mirror.name(LEDGER, JOURNAL)
-        with target_errors(f"write {name}"):
-            ledger_fd = self._mirror.open_directory(LEDGER)
-            try:
-                flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
-                fd = self._mirror.disk.open(JOURNAL, flags, PRIVATE_FILE_MODE, dir_fd=ledger_fd)
-            finally:
-                os.close(ledger_fd)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(fd)
-            raise LockedError(
-                f"{self._mirror.root} is being verified by another process: wait until it ends"
-            ) from error
-        return fd
-
     def _take_up(self) -> bool:
         """Take in what an earlier verification found; False if it cannot be gone on with."""
-        content = os.pread(self._fd, os.fstat(self._fd).st_size, 0)
-        lines = content.split(b"\n")
-        end, manifest_end = len(lines[0]) + 1, (0, 0)
-        if not self._is_ours(_parse(lines[0])):
+        lines = self._journal.read()
+        header = next(lines, b"")
+        end, manifest_end = len(header) + 1, (0, 0)
+        if not self._is_ours(_parse(header)):
             return False
-        for line in lines[1:-1]:
+        for line in lines:
             found = _parse(line)
             try:
                 size, crc32 = found.pop("manifest_end"), found.pop("manifest_crc32")
@@ -201,40 +194,32 @@ class VerifyJournal:
             self.done.append(findings)
             end += len(line) + 1
             manifest_end = size, crc32
-        with target_errors(f"write {self._mirror.name(LEDGER, JOURNAL)}"):
-            self._mirror.disk.truncate(self._fd, end)
+        self._journal.cut(end)
         if self._manifest is not None:
             self._manifest.cut(*manifest_end)
         return True
 
     def _is_ours(self, header: dict[str, Any]) -> bool:
         oldest = format_utc(self._clock.now_utc() - _MAX_AGE)
-        return header.pop("started", "") > oldest and header == asdict(self._header)
+        return header.pop("started", "") > oldest and header == asdict(self._asked)
 
     def _begin(self) -> None:
         self.done.clear()
         if self._manifest is not None:
             self._manifest.cut(0, 0)
-        self._empty()
+        self._journal.cut(0)
         started = format_utc(self._clock.now_utc())
-        self._write({**asdict(self._header), "started": started})
-
-    def _empty(self) -> None:
-        """Forget the progress, durably."""
-        with target_errors(f"write {self._mirror.name(LEDGER, JOURNAL)}"):
-            self._mirror.disk.truncate(self._fd, 0)
-            self._mirror.disk.fdatasync(self._fd)
+        self._write({**asdict(self._asked), "started": started})
 
     def _write(self, line: dict[str, Any]) -> None:
-        content = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
-        with target_errors(f"write {self._mirror.name(LEDGER, JOURNAL)}"):
-            try:
-                if not self._is_cut_short:
-                    self._mirror.disk.write_all(self._fd, content)
-            except OSError as error:
-                if error.errno not in _FULL:
-                    raise
-                self._is_cut_short = True  # a full disk can be verified, if in one go
+        if self._is_cut_short:
+            return
+        try:
+            self._journal.append(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        except TargetError as error:
+            if not is_unwritable(error):
+                raise
+            self._is_cut_short = True  # a full disk can be verified, if in one go
 
     def add(self, findings: ShardFindings) -> None:
         """Take note of a shard that was checked to its end."""
@@ -249,13 +234,24 @@ class VerifyJournal:
         """Publish the manifest and forget the progress: the next verification reads all again."""
         if self._manifest is not None:
             self._manifest.publish()
-        self._empty()
+        self._journal.cut(0)
 
     def close(self) -> None:
         """Let go of the lock; progress stays."""
-        os.close(self._fd)
+        self._journal.close()
         if self._manifest is not None:
             self._manifest.close()
+
+
+def drop_verify_progress(mirror: AnyMirror) -> None:
+    """A verification that was cut short begins anew: its journal may tell of removed items.
+
+    Raises
+    ------
+    TargetError
+        The mirror cannot be written.
+    """
+    empty_journal(mirror, _THING)
 
 
 def _parse(line: bytes) -> dict[str, Any]:

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from tempfile import TemporaryDirectory
 from typing import IO, Any, Final, Self
 
 import orjson
 
+from yfcc.config import s3_endpoint_url
 from yfcc.errors import TargetError
+from yfcc.mirror.bucket.objects import Objects
+from yfcc.mirror.bucket.upload import Upload
+from yfcc.share.export_place import check_address
 from yfcc.share.sink import (
     DOCUMENT_NAMES,
     MANIFEST_NAME,
@@ -26,10 +31,10 @@ from yfcc.share.sink import (
     paths_of,
 )
 
-_UNFINISHED_NAME: Final = "_unfinished.json"
+UNFINISHED_NAME: Final = "_unfinished.json"
 _PART_FORM: Final = re.compile(r"(?:[^/]+/)+part-\d{5,}-[0-9a-f]{12}\.\w+")
-#: Bytes of one part of an upload: 10,000 of them are the most a file may have.
-_UPLOAD_BYTES: Final = 16 << 20
+#: Parts of files that are on their way at a time.
+_N_UPLOADS: Final = 8
 
 
 @dataclass(slots=True)
@@ -48,22 +53,26 @@ class BucketTarget:
     export_id: str
     is_overwriting: bool
     _files: Any = field(init=False)
+    _stack: ExitStack = field(default_factory=ExitStack)
+    _objects: Objects = field(init=False)
+    _executor: ThreadPoolExecutor = field(init=False)
 
     def __enter__(self) -> Self:
         import s3fs  # noqa: PLC0415 - 0.5 s that only exports into a bucket need
 
-        with bucket_errors(self.out):
-            self._files = s3fs.S3FileSystem(
-                skip_instance_cache=True,
-                use_listings_cache=False,
-                default_block_size=_UPLOAD_BYTES,
-            )
+        check_address(self.out)
+        with self._stack, bucket_errors(self.out):
+            self._objects = Objects(self.out, s3_endpoint_url())
+            self._stack.callback(self._objects.close)
+            self._executor = self._stack.enter_context(ThreadPoolExecutor(_N_UPLOADS))
+            self._files = s3fs.S3FileSystem(skip_instance_cache=True, use_listings_cache=False)
             self._check()
-            self._write(_UNFINISHED_NAME, {"export_id": self.export_id})
+            self._write(UNFINISHED_NAME, {"export_id": self.export_id})
+            self._stack = self._stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        pass
+        self._stack.close()
 
     def _check(self) -> None:
         """Refuse what may not be replaced, remove what a killed export left."""
@@ -73,8 +82,8 @@ class BucketTarget:
         has_manifest = MANIFEST_NAME in found
         manifest = self._files.cat_file(f"{self.out}/{MANIFEST_NAME}") if has_manifest else None
         listed = listed_in(manifest)
-        is_ours = listed is not None or _UNFINISHED_NAME in found
-        for name in sorted(found - {MANIFEST_NAME, _UNFINISHED_NAME} - DOCUMENT_NAMES):
+        is_ours = listed is not None or UNFINISHED_NAME in found
+        for name in sorted(found - {MANIFEST_NAME, UNFINISHED_NAME} - DOCUMENT_NAMES):
             if not is_ours or not _PART_FORM.fullmatch(name):
                 raise foreign_file(self.out, name)
         if listed is not None and not self.is_overwriting:
@@ -105,13 +114,17 @@ class BucketTarget:
     def open_sink(self, directory: str, number: int, extension: str) -> tuple[str, Sink]:
         """A new file of a directory, and its path below the target."""
         path = f"{directory}/part-{number:05}-{self.export_id}.{extension}"
-        with bucket_errors(self.out):
-            return path, Sink(self._files.open(f"{self.out}/{path}", "wb"), is_local=False)
+        return path, self._open(path)
 
     def open_document(self, name: str) -> Sink:
         """A new file that is no data."""
-        with bucket_errors(self.out):
-            return Sink(self._files.open(f"{self.out}/{name}", "wb"), is_local=False)
+        return self._open(name)
+
+    def _open(self, path: str) -> Sink:
+        return Sink(Upload(self._objects, path, self._executor.submit), is_local=False)
+
+    def keep(self, path: str) -> None:
+        """Take over a file of the export that is to be replaced: it stays where it is."""
 
     def open_source(self, path: str) -> IO[bytes]:
         """A file that was written."""
@@ -127,7 +140,7 @@ class BucketTarget:
         with bucket_errors(self.out):
             self._write(MANIFEST_NAME, manifest)
             self._remove_unlisted(paths_of(manifest))
-            self._files.rm_file(f"{self.out}/{_UNFINISHED_NAME}")
+            self._files.rm_file(f"{self.out}/{UNFINISHED_NAME}")
 
 
 @contextmanager

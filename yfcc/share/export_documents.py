@@ -16,7 +16,7 @@ from yfcc.share.credit_lists import (
 from yfcc.share.croissant import CROISSANT, build_croissant
 from yfcc.share.dataset_card import CARD, build_card
 from yfcc.share.export_facts import ExportedPart, ExportFacts
-from yfcc.share.export_folder import ExportFolder, measure_file
+from yfcc.share.export_place import ExportPlace
 from yfcc.share.export_request import ExportRequest
 from yfcc.share.pieces import PieceHead, credit_document
 
@@ -52,7 +52,7 @@ class Origin:
 
 
 def write_documents(
-    folder: ExportFolder,
+    place: ExportPlace,
     request: ExportRequest,
     heads: list[PieceHead],
     summary: MediaExportSummary,
@@ -68,30 +68,30 @@ def write_documents(
         They cannot be written.
     """
     pieces = [
-        ExportedPart(head.path, head.n_items, head.n_bytes, head.sha256, folder.index_name(number))
+        ExportedPart(head.path, head.n_items, head.n_bytes, head.sha256, place.index_name(number))
         for number, head in enumerate(heads)
         if head.n_items
     ]
     n_pieces = len(heads)
-    _write_credits(folder, n_pieces)
-    metadata = request.form.finish(folder, n_pieces)
-    indexes = [folder.index_name(number) for number in range(n_pieces)]
-    folder.remove_beyond([*(piece.path for piece in pieces), *indexes, *metadata])
-    facts = _describe(folder, request, summary, origin)
-    files = {name: _measure(folder, name) for name in (*metadata, *_CREDITS)}
-    folder.write_whole(CROISSANT, build_croissant(facts, pieces, files))
-    folder.write_whole(CARD, build_card(facts))
+    _write_credits(place, n_pieces)
+    metadata = request.form.finish(place, n_pieces)
+    indexes = [place.index_name(number) for number in range(n_pieces)]
+    place.remove_beyond([*(piece.path for piece in pieces), *indexes, *metadata])
+    facts = _describe(place, request, summary, origin)
+    files = {name: _measure(place, name) for name in (*metadata, *_CREDITS)}
+    place.write_whole(CROISSANT, build_croissant(facts, pieces, files))
+    place.write_whole(CARD, build_card(facts))
     for name in (CROISSANT, CARD, *indexes):
-        files[name] = _measure(folder, name)
-    with folder.new_file(CHECKSUMS) as sink:
-        for line in _iter_checksums(folder, n_pieces, list(files.values())):
+        files[name] = _measure(place, name)
+    with place.new_file(CHECKSUMS) as sink:
+        for line in _iter_checksums(place, n_pieces, list(files.values())):
             sink.write(line.encode())
-    files[CHECKSUMS] = _measure(folder, CHECKSUMS)
-    folder.finish(_build_manifest(folder, request, summary, origin, pieces, files))
+    files[CHECKSUMS] = _measure(place, CHECKSUMS)
+    place.finish(_build_manifest(place, request, summary, origin, pieces, files))
 
 
 def _describe(
-    folder: ExportFolder, request: ExportRequest, summary: MediaExportSummary, origin: Origin
+    place: ExportPlace, request: ExportRequest, summary: MediaExportSummary, origin: Origin
 ) -> ExportFacts:
     return ExportFacts(
         form=request.form.form,
@@ -107,30 +107,28 @@ def _describe(
         sql=origin.sql,
         size=request.size,
         has_media=True,
-        started_at=folder.started_at,
+        started_at=place.started_at,
     )
 
 
-def _measure(folder: ExportFolder, name: str) -> ExportedPart:
-    n_bytes, sha256 = measure_file(folder.out / name) or (0, "")
+def _measure(place: ExportPlace, name: str) -> ExportedPart:
+    n_bytes, sha256 = place.measure(name)
     return ExportedPart(name, 0, n_bytes, sha256)
 
 
-def _write_credits(folder: ExportFolder, n_pieces: int) -> None:
-    credits_ = ExportCredits(folder.open_sink)
-    for _, rows in folder.iter_indexes(n_pieces):
+def _write_credits(place: ExportPlace, n_pieces: int) -> None:
+    credits_ = ExportCredits(place.open_sink)
+    for _, rows in place.iter_indexes(n_pieces):
         for row in rows:
             credits_.add(credit_document(row), row["path"], row["changes"])
     credits_.close()
     for name in _CREDITS:
-        folder.publish(name)
+        place.publish(name)
 
 
-def _iter_checksums(
-    folder: ExportFolder, n_pieces: int, files: list[ExportedPart]
-) -> Iterator[str]:
+def _iter_checksums(place: ExportPlace, n_pieces: int, files: list[ExportedPart]) -> Iterator[str]:
     """Lines as ``sha256sum -c`` reads them, for every file but this list and the manifest."""
-    for head, rows in folder.iter_indexes(n_pieces):
+    for head, rows in place.iter_indexes(n_pieces):
         if head.sha256 is not None:
             yield f"{head.sha256}  {head.path}\n"
             continue
@@ -141,7 +139,7 @@ def _iter_checksums(
 
 
 def _build_manifest(
-    folder: ExportFolder,
+    place: ExportPlace,
     request: ExportRequest,
     summary: MediaExportSummary,
     origin: Origin,
@@ -155,7 +153,7 @@ def _build_manifest(
         "schema_version": 1,
         "form": request.form.form,
         "yfcc_version": __version__,
-        "started_at": folder.started_at,
+        "started_at": place.started_at,
         "catalog": {"fingerprint": origin.fingerprint, "ingests": origin.ingests},
         "selection": {"sql": origin.sql, "flags": origin.flags},
         "rules": {

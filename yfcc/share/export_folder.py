@@ -1,28 +1,17 @@
 """The directory of an export that grows piece by piece, and can be gone on with.
 
-::
-
-    out/
-        yfcc-export.json          manifest: what is here and whence; written last
-        yfcc-unfinished.json      in its place as long as pieces are lacking
-        README.md  croissant.json  SHA256SUMS  ATTRIBUTION.txt  ATTRIBUTION.csv  LICENSES.txt
-        index/000000.jsonl        items of a piece, one a line
-        shards/000000.tar         a piece of a webdataset
-        train/000000/….jpg        a piece of an imagefolder
-        train/metadata.jsonl
-        part-yfcc/…               what is not whole yet
-
+See :mod:`yfcc.share.export_place` for what lies in it; ``part-yfcc`` has what is not whole yet.
 A piece is made durable in ``part-yfcc`` and renamed into its place; then its index appears in the
-same way. What was begun under other rules, or holds files that no export wrote, is refused.
+same way.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,24 +22,25 @@ import orjson
 from yfcc.catalog.publish import exclusive_lock, fsync_directory
 from yfcc.errors import UsageError
 from yfcc.mirror.disk import target_errors
+from yfcc.share.export_place import (
+    INDEX,
+    MANIFEST,
+    SHARDS,
+    TRAIN,
+    UNFINISHED,
+    Finished,
+    check_begun,
+    decode_document,
+    foreign,
+    index_name,
+    is_ours,
+)
 from yfcc.share.pieces import Piece, PieceHead, decode_head
 from yfcc.share.sink import Sink
 
-MANIFEST: Final = "yfcc-export.json"
-UNFINISHED: Final = "yfcc-unfinished.json"
-INDEX: Final = "index"
 PARTS: Final = "part-yfcc"
 _LOCK: Final = "yfcc-lock"
-
-_TOP_NAMES: Final = (
-    *(MANIFEST, UNFINISHED, _LOCK, "README.md", "croissant.json", "SHA256SUMS"),
-    *("ATTRIBUTION.txt", "ATTRIBUTION.csv", "LICENSES.txt"),
-)
-#: What an export's own files are called, below its directory.
-_OURS: Final = re.compile(
-    rf"(?:{'|'.join(map(re.escape, _TOP_NAMES))}|{PARTS}/.+|{INDEX}/[0-9]{{6,}}\.jsonl|"
-    r"shards/[0-9]{6,}\.tar|train/metadata\.jsonl|train/[0-9]{6,}/[0-9]{1,19}\.[0-9a-z]{2,4})"
-)
+_N_SYNCS: Final = 16
 
 
 @dataclass(slots=True)
@@ -105,35 +95,26 @@ class ExportFolder:
         if not self.out.exists():
             return
         names = iter_names(self.out)
-        is_ours = any((self.out / name).is_file() for name in (MANIFEST, UNFINISHED))
+        has_export = any((self.out / name).is_file() for name in (MANIFEST, UNFINISHED))
         for name in names:
             # What an export makes before it says that the directory is its own.
             is_first = name in (_LOCK, f"{PARTS}/{UNFINISHED}")
-            if not (is_ours or is_first) or not _OURS.fullmatch(name):
-                raise UsageError(
-                    f"--out {self.out}: not empty, and {name} was written by no export of this "
-                    "kind. Nothing was changed: name another place."
-                )
+            is_part = name == _LOCK or name.startswith(f"{PARTS}/")
+            if not (has_export or is_first) or not (is_part or is_ours(name)):
+                raise foreign(str(self.out), name)
 
     def _refuse_other(self) -> dict[str, Any] | None:
         """What was begun and is to be gone on with; None if nothing."""
         begun = _read_json(self.out / UNFINISHED)
-        if begun is not None and begun.get("identity") == dict(self.identity):
-            return begun
-        if self.is_overwriting:
-            return None
-        if begun is not None:
-            raise UsageError(
-                f"--out {self.out}: another export was begun there, with other flags or from "
-                f"another catalog or mirror ({_difference(begun, self.identity)}). Go on with that "
-                "one, name another place, or replace it with --overwrite."
-            )
-        if (self.out / MANIFEST).exists():
-            raise UsageError(
-                f"--out {self.out}: an export is there already. Name another place, or replace it "
-                "with --overwrite."
-            )
-        return None
+        has_manifest = (self.out / MANIFEST).exists()
+        goes_on = check_begun(
+            str(self.out),
+            begun,
+            self.identity,
+            has_manifest=has_manifest,
+            is_overwriting=self.is_overwriting,
+        )
+        return begun if goes_on else None
 
     def _begin(self, begun: dict[str, Any] | None) -> None:
         """Go on with what is there, or begin anew."""
@@ -148,6 +129,14 @@ class ExportFolder:
         shutil.rmtree(self.out / PARTS, ignore_errors=True)
         (self.out / PARTS).mkdir(exist_ok=True)
         (self.out / INDEX).mkdir(exist_ok=True)
+
+    def begin_file(self, path: str) -> DirectoryFile:
+        """A piece that is a file."""
+        return DirectoryFile(self, path)
+
+    def begin_folder(self, path: str) -> DirectoryFolder:
+        """A piece that is a folder."""
+        return DirectoryFolder(self, path)
 
     def part(self, name: str) -> Path:
         """Where something is written until it is whole."""
@@ -191,7 +180,11 @@ class ExportFolder:
 
     def index_name(self, number: int) -> str:
         """Name of a piece's index."""
-        return f"{INDEX}/{number:06}.jsonl"
+        return index_name(number)
+
+    def measure(self, name: str) -> tuple[int, str]:
+        """Bytes and SHA-256 of a file of the export, read again."""
+        return measure_file(self.out / name) or (0, "")
 
     def find_piece(self, piece: Piece) -> PieceHead | None:
         """The head of a piece that is there already, every byte checked; else None."""
@@ -232,7 +225,7 @@ class ExportFolder:
     def remove_beyond(self, paths: Iterable[str]) -> None:
         """Remove pieces and indexes that are no part of the export any more."""
         kept = set(paths)
-        for folder in (INDEX, "shards", "train"):
+        for folder in (INDEX, SHARDS, TRAIN):
             for path in (self.out / folder).glob("*"):
                 if f"{folder}/{path.name}" in kept:
                     continue
@@ -274,16 +267,101 @@ def measure_file(path: Path) -> tuple[int, str] | None:
 
 def _read_json(path: Path) -> dict[str, Any] | None:
     try:
-        found = orjson.loads(path.read_bytes())
-    except (FileNotFoundError, orjson.JSONDecodeError):
+        return decode_document(path.read_bytes())
+    except FileNotFoundError:
         return None
-    return found if isinstance(found, dict) else None
 
 
-def _difference(begun: Mapping[str, Any], identity: Mapping[str, Any]) -> str:
-    """What a begun export and this one differ in."""
-    before = begun.get("identity")
-    if not isinstance(before, dict):
-        return "of which nothing is known"
-    names = [name for name in identity if before.get(name) != identity[name]]
-    return ", ".join(f"{name}: {before.get(name)!r}, now {identity[name]!r}" for name in names)
+class DirectoryFile:
+    """A piece that is a file of a directory, written in one call of the system each time.
+
+    Parameters
+    ----------
+    folder : ExportFolder
+    path : str
+        Of the piece, below the export's directory.
+    """
+
+    def __init__(self, folder: ExportFolder, path: str) -> None:
+        self._folder = folder
+        self._path = path
+        self._file = folder.part(path).open("wb", buffering=0)
+        self._digest = hashlib.sha256()
+        self._n_bytes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def write(self, buffers: Sequence[bytes]) -> None:
+        """Append."""
+        for each in buffers:
+            self._digest.update(each)
+        n_bytes = sum(map(len, buffers))
+        n_written = os.writev(self._file.fileno(), buffers)
+        if n_written < n_bytes:  # a full disk, or a signal: what is left, until the system objects
+            rest = memoryview(b"".join(buffers))[n_written:]
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        self._n_bytes += n_bytes
+
+    def finish(self) -> Finished:
+        """Make it durable, and give it its name."""
+        os.fsync(self._file.fileno())
+        self._folder.publish(self._path)
+        return Finished(self._n_bytes, self._digest.hexdigest())
+
+
+class DirectoryFolder:
+    """A piece that is a folder.
+
+    Parameters
+    ----------
+    folder : ExportFolder
+    path : str
+        Of the piece, below the export's directory.
+    """
+
+    def __init__(self, folder: ExportFolder, path: str) -> None:
+        self._folder = folder
+        self._path = path
+        self._part = folder.part(path)
+        self._n_bytes = 0
+        self._part.mkdir()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def add(self, name: str, content: bytes) -> None:
+        """Write a file."""
+        with (self._part / name).open("xb", buffering=0) as file:
+            view = memoryview(content)
+            while view:
+                view = view[file.write(view) :]
+        self._n_bytes += len(content)
+
+    def finish(self) -> Finished:
+        """Make all files durable, and give the folder its name.
+
+        Only now: the system has had time to write most of them, and takes the rest together.
+        """
+        # Side by side: the journal of the file system takes several in one commit.
+        with ThreadPoolExecutor(_N_SYNCS) as executor:
+            for _ in executor.map(_sync, self._part.iterdir()):
+                pass
+        fsync_directory(self._part)
+        self._folder.publish(self._path)
+        return Finished(self._n_bytes, None)
+
+
+def _sync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -8,7 +8,7 @@ from typing import Protocol, Self
 
 from yfcc.catalog.select import Selection
 from yfcc.share.copies import Copy
-from yfcc.share.export_folder import ExportFolder
+from yfcc.share.export_place import ExportPlace, Finished
 from yfcc.share.pieces import Piece, PieceLimits
 from yfcc.share.stored import StoredItem
 
@@ -19,8 +19,8 @@ class PieceWriter(Protocol):
     def add(self, copy: Copy) -> None:
         """Write a copy."""
 
-    def finish(self) -> tuple[int, str | None]:
-        """Make the piece durable; its bytes, and its digest if it is one file."""
+    def finish(self) -> Finished:
+        """Make the piece whole and durable, and give it its name."""
 
     def __enter__(self) -> Self: ...
 
@@ -38,10 +38,10 @@ class Form(Protocol):
     def takes(self, item: StoredItem) -> bool:
         """Whether an item can be part of it."""
 
-    def begin(self, part: Path) -> PieceWriter:
-        """Begin a piece, under a name that is not its own yet."""
+    def begin(self, place: ExportPlace, path: str) -> PieceWriter:
+        """Begin a piece."""
 
-    def finish(self, folder: ExportFolder, n_pieces: int) -> tuple[str, ...]:
+    def finish(self, place: ExportPlace, n_pieces: int) -> tuple[str, ...]:
         """Write what the pieces need beside them; the names of the files."""
 
 
@@ -57,7 +57,7 @@ class ExportRequest:
     catalog : Path or None
         None: all stored items of the mirror.
     out : str
-        A directory.
+        A directory or ``s3://bucket/prefix``.
     selection : Selection
     limits : PieceLimits
     size : int or None

@@ -1,4 +1,4 @@
-"""An export of media, from the mirror to a directory, piece by piece.
+"""An export of media, from the mirror to a directory or a bucket, piece by piece.
 
 The ledger says what the pieces are made of; threads make them side by side, each reading, checking
 and writing one item after the other. (Hashing, reading and writing let other threads work; pictures
@@ -22,20 +22,23 @@ import orjson
 
 from yfcc import __version__
 from yfcc.catalog.connection import Limits
+from yfcc.catalog.exported import make_exported
 from yfcc.catalog.parquet import read_provenance
 from yfcc.catalog.reader import Catalog
 from yfcc.catalog.select import Selection
-from yfcc.errors import UsageError
-from yfcc.media.decode import count_cores
+from yfcc.media.guarded import count_cores
 from yfcc.media.resize import Resizers
+from yfcc.mirror.exported import note_export
 from yfcc.mirror.forget import finish_removals
 from yfcc.mirror.ledger import read_last_seals
 from yfcc.mirror.opening import open_any
 from yfcc.mirror.root import AnyMirror, Mirror
 from yfcc.model import Outcome
+from yfcc.share.ahead import map_within
 from yfcc.share.copies import Copy, Copyist, CopyRules
 from yfcc.share.export_documents import Origin, write_documents
-from yfcc.share.export_folder import MANIFEST, ExportFolder
+from yfcc.share.export_folder import ExportFolder
+from yfcc.share.export_place import MANIFEST, ExportPlace, Finished
 from yfcc.share.export_request import ExportRequest
 from yfcc.share.pieces import (
     Piece,
@@ -49,8 +52,6 @@ from yfcc.share.stored import StoredCounts, StoredItem, iter_stored
 #: Version of the pieces' bytes: another one makes all of them anew.
 _FORM_VERSION: Final = 1
 _LIMITS: Final = Limits("300MB", 2)
-#: Items of a piece that are fetched from a bucket at a time.
-_N_AHEAD: Final = 8
 _SHOW_EVERY_S: Final = 0.1
 
 
@@ -127,8 +128,6 @@ def export_media(
     VerifyError
         Bytes or JSON of the mirror are not as recorded.
     """
-    if "://" in request.out:
-        raise UsageError(f"--out {request.out}: {request.form.form} goes to a directory so far.")
     with ExitStack() as stack:
         mirror = open_any(request.mirror)
         stack.callback(mirror.close)
@@ -141,14 +140,26 @@ def export_media(
         # What is wrong with the selection shows before anything is written.
         n_expected = _count_selected(mirror, catalog, request.selection)
         started_at = datetime.now(UTC).isoformat(timespec="seconds")
-        folder = ExportFolder(Path(request.out), identity, request.is_overwriting, started_at)
-        stack.enter_context(folder)
-        run = _Run(request, folder, mirror, catalog, identity, show)
+        place = _open_place(request, identity, started_at)
+        stack.enter_context(place)
+        # Before it is looked what was removed: whoever removes looks for exports after that.
+        note_export(mirror, make_exported(request.out, request.form.form))
+        run = _Run(request, place, mirror, catalog, identity, show)
         stack.enter_context(run)
         run.counts.n_selected = n_expected
         heads = run.make_pieces()
-        with folder.writing():
+        with place.writing():
             return _finish(request, run, heads, origin)
+
+
+def _open_place(request: ExportRequest, identity: dict[str, Any], started_at: str) -> ExportPlace:
+    """The directory or the prefix of a bucket that the address names."""
+    if "://" not in request.out:
+        out = Path(request.out)
+        return ExportFolder(out, identity, request.is_overwriting, started_at)
+    from yfcc.share.export_prefix import ExportPrefix  # noqa: PLC0415 - boto3's errors
+
+    return ExportPrefix(request.out.rstrip("/"), identity, request.is_overwriting, started_at)
 
 
 def _describe_origin(request: ExportRequest, catalog: Catalog | None, mirror: AnyMirror) -> Origin:
@@ -195,14 +206,14 @@ class _Run:
     def __init__(
         self,
         request: ExportRequest,
-        folder: ExportFolder,
+        place: ExportPlace,
         mirror: AnyMirror,
         catalog: Catalog | None,
         identity: Mapping[str, Any],
         show: Callable[[MediaExportCounts], object],
     ) -> None:
         self._request = request
-        self.folder = folder
+        self.place = place
         self._mirror = mirror
         self._catalog = catalog
         self._identity = identity
@@ -232,14 +243,14 @@ class _Run:
             is_redistributable=self._request.is_redistributable,
             has_clean_captions=self._request.has_clean_captions,
             # That of the first run: one that goes on judges as that did.
-            now_utc=datetime.fromisoformat(self.folder.started_at),
+            now_utc=datetime.fromisoformat(self.place.started_at),
         )
 
     def make_pieces(self) -> list[tuple[PieceHead, bool]]:
         """Make what is lacking; the heads of all pieces, and whether each was there already."""
         rules: dict[str, Any] = {**self._identity}
         if self._request.is_redistributable:
-            rules["judged_at"] = self.folder.started_at
+            rules["judged_at"] = self.place.started_at
         heads = []
         under_way: deque[Future[tuple[PieceHead, bool]]] = deque()
         for piece in iter_pieces(self._iter_items(), self._request.limits, rules):
@@ -268,8 +279,8 @@ class _Run:
         self._note_lacking()
 
     def _make(self, piece: Piece) -> tuple[PieceHead, bool]:
-        with self.folder.writing():
-            head = self.folder.find_piece(piece)
+        with self.place.writing():
+            head = self.place.find_piece(piece)
             if head is not None:
                 self._note("kept", head.n_items, head.n_bytes)
                 self._note("left out", len(piece.items) - head.n_items, 0)
@@ -277,25 +288,30 @@ class _Run:
             return self._make_new(piece), False
 
     def _make_new(self, piece: Piece) -> PieceHead:
-        folder, form = self.folder, self._request.form
+        place, form = self.place, self._request.form
         path = form.path_of(piece)
         notes: Counter[str] = Counter()
         licenses: Counter[str] = Counter()
         rows: list[bytes] = []
-        with form.begin(folder.part(path)) as writer:
+        with form.begin(place, path) as writer:
             for copied in self._iter_copies(piece, path, notes):
                 row = describe_row(copied)
                 rows.append(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
                 licenses[copied.document["license"] or ""] += 1
                 writer.add(copied)
                 self._note("exported", 1, len(copied.media))
-            n_bytes, sha256 = writer.finish() if rows else (0, None)
-        if rows:
-            folder.publish(path)
+            done = writer.finish() if rows else Finished(0, None)
         head = PieceHead(
-            piece.digest, path, len(rows), n_bytes, sha256, dict(+notes), dict(licenses)
+            digest=piece.digest,
+            path=path,
+            n_items=len(rows),
+            n_bytes=done.n_bytes,
+            sha256=done.sha256,
+            notes=dict(+notes),
+            licenses=dict(licenses),
+            etag=done.etag,
         )
-        folder.write_whole(folder.index_name(piece.number), encode_index(head, rows))
+        place.write_whole(place.index_name(piece.number), encode_index(head, rows))
         return head
 
     def _iter_copies(self, piece: Piece, path: str, notes: Counter[str]) -> Iterator[Copy]:
@@ -310,7 +326,9 @@ class _Run:
         loaded = (
             map(load, piece.items)
             if isinstance(self._mirror, Mirror)
-            else self._mirror.map_ahead(load, piece.items, _N_AHEAD)
+            else map_within(
+                self._mirror.submit, load, piece.items, lambda item: item.record.n_bytes or 0
+            )
         )
         for copied, found in loaded:
             notes.update(found)
@@ -338,7 +356,7 @@ class _Run:
 def _finish(
     request: ExportRequest, run: _Run, heads: list[tuple[PieceHead, bool]], origin: Origin
 ) -> MediaExportSummary:
-    folder, stored = run.folder, run.stored
+    stored = run.stored
     found = [head for head, _ in heads]
     notes, licenses = Counter[str](), Counter[str]()
     for head in found:
@@ -361,5 +379,5 @@ def _finish(
         notes=dict(notes),
         licenses=dict(licenses.most_common()),
     )
-    write_documents(folder, request, found, summary, origin)
+    write_documents(run.place, request, found, summary, origin)
     return summary

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, Final, Self
 
 import orjson
 
-from yfcc.catalog.publish import fsync_directory
 from yfcc.share.copies import Copy
-from yfcc.share.export_folder import ExportFolder
+from yfcc.share.export_place import TRAIN, ExportPlace, Finished, PieceFolder
 from yfcc.share.pieces import Piece
 from yfcc.share.stored import StoredItem
 
-TRAIN: Final = "train"
 METADATA: Final = f"{TRAIN}/metadata.jsonl"
-
-_N_SYNCS: Final = 16
 
 _COLUMNS: Final = (
     *("photo_id", "width", "height", "license", "duties", "changes", "title"),
@@ -40,14 +33,14 @@ class ImageFolder:
         """Whether the item is a picture."""
         return (item.record.content_type or "").startswith("image/")
 
-    def begin(self, part: Path) -> FolderWriter:
+    def begin(self, place: ExportPlace, path: str) -> FolderWriter:
         """Begin a folder."""
-        return FolderWriter(part)
+        return FolderWriter(place.begin_folder(path))
 
-    def finish(self, folder: ExportFolder, n_pieces: int) -> tuple[str, ...]:
+    def finish(self, place: ExportPlace, n_pieces: int) -> tuple[str, ...]:
         """Write ``train/metadata.jsonl``."""
-        with folder.new_file(METADATA) as sink:
-            for _, rows in folder.iter_indexes(n_pieces):
+        with place.new_file(METADATA) as sink:
+            for _, rows in place.iter_indexes(n_pieces):
                 for row in rows:
                     sink.write(orjson.dumps(_describe(row), option=orjson.OPT_APPEND_NEWLINE))
         return (METADATA,)
@@ -58,47 +51,25 @@ class FolderWriter:
 
     Parameters
     ----------
-    path : Path
+    folder : PieceFolder
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._n_bytes = 0
-        path.mkdir()
+    def __init__(self, folder: PieceFolder) -> None:
+        self._folder = folder
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        pass
+    def __exit__(self, *error: object) -> None:
+        self._folder.__exit__(*error)
 
     def add(self, copy: Copy) -> None:
         """Write a picture."""
-        with (self._path / f"{copy.photo_id}.{copy.extension}").open("xb", buffering=0) as file:
-            view = memoryview(copy.media)
-            while view:
-                view = view[file.write(view) :]
-        self._n_bytes += len(copy.media)
+        self._folder.add(f"{copy.photo_id}.{copy.extension}", copy.media)
 
-    def finish(self) -> tuple[int, None]:
-        """Make all pictures durable.
-
-        Only now: the system has had time to write most of them, and takes the rest together.
-        """
-        # Side by side: the journal of the file system takes several in one commit.
-        with ThreadPoolExecutor(_N_SYNCS) as executor:
-            for _ in executor.map(_sync, self._path.iterdir()):
-                pass
-        fsync_directory(self._path)
-        return self._n_bytes, None
-
-
-def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    def finish(self) -> Finished:
+        """Make all pictures durable; the folder is whole and in its place."""
+        return self._folder.finish()
 
 
 def _describe(row: dict[str, Any]) -> dict[str, Any]:

@@ -36,6 +36,7 @@ import pyarrow.parquet as pq
 
 from yfcc import __version__
 from yfcc.catalog.connection import Limits
+from yfcc.catalog.exported import identify_catalog, make_exported, note_beside
 from yfcc.catalog.parquet import (
     PARTITION_COLUMNS,
     PartitionKey,
@@ -46,6 +47,8 @@ from yfcc.catalog.parquet import (
 from yfcc.catalog.reader import Catalog
 from yfcc.catalog.select import IdList, Selection
 from yfcc.errors import UsageError, VerifyError
+from yfcc.mirror.exported import note_export
+from yfcc.mirror.opening import open_any
 from yfcc.share.parquet_documents import Documents, RowCredits, write_parquet_documents
 from yfcc.share.parquet_files import (
     NO_LIMIT,
@@ -191,6 +194,7 @@ def export_parquet(
         The files read back are not what was written.
     """
     started_at = datetime.now(UTC)
+    opened = identify_catalog(request.catalog)
     with Catalog(request.catalog, _LIMITS) as catalog:
         expected = count_by_partition(catalog, request.selection, request.partition_by)
         if len(expected) > _MAX_PARTITIONS:
@@ -203,6 +207,7 @@ def export_parquet(
             request.out, secrets.token_hex(6), is_overwriting=request.is_overwriting
         )
         with target, writing_errors(request.out):
+            _note(request, opened)
             counts = ExportCounts(sum(expected.values()))
             # With pictures inside it is a dataset to hand on, and its card is to be seen as such.
             documents = Documents(target, "_" if request.media is None else "")
@@ -225,6 +230,30 @@ def export_parquet(
     )
 
 
+def _note(request: ParquetRequest, opened: tuple[int, int] | None) -> None:
+    """Note the export where a removal looks for it, before it is read what was removed."""
+    exported = make_exported(request.out, "parquet")
+    if request.media is None:
+        note_beside(request.catalog, exported, opened)
+    else:
+        with open_any(request.media.mirror) as mirror:
+            note_export(mirror, exported)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredNotes:
+    """What became of the selected items, once the rows are written.
+
+    Attributes
+    ----------
+    counts : StoredCounts
+    notes : Counter of str
+    """
+
+    counts: StoredCounts
+    notes: Counter[str]
+
+
 @dataclass(slots=True)
 class Written:
     """What was written, before it is published.
@@ -237,14 +266,14 @@ class Written:
         Rows by partition, as they were handed to the writer.
     licenses : Counter of str or None
         Items by licence.
-    media : MediaRows or None
+    media : MediaRows or StoredNotes or None
     """
 
     schema: pa.Schema
     files: list[ExportedFile] = field(default_factory=list)
     expected: Counter[PartitionKey] = field(default_factory=Counter)
     licenses: Counter[str | None] = field(default_factory=Counter)
-    media: MediaRows | None = None
+    media: MediaRows | StoredNotes | None = None
 
 
 def _write_files(
@@ -341,7 +370,9 @@ def _manifest(
     } | _described_media(request.media, written.media)
 
 
-def _described_media(source: MediaSource | None, rows: MediaRows | None) -> dict[str, Any]:
+def _described_media(
+    source: MediaSource | None, rows: MediaRows | StoredNotes | None
+) -> dict[str, Any]:
     if source is None or rows is None:
         return {}
     return {

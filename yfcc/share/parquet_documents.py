@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from yfcc.share.parquet import ParquetRequest, Written
 
 _CHECKSUMS = "SHA256SUMS"
-_CREDIT_COLUMNS = (
+CREDIT_COLUMNS = (
     *("photo_id", "title", "user_nickname", "user_nsid", "page_url"),
     *("license_name", "license_url", "license", "media", "changes"),
 )
@@ -54,8 +54,7 @@ class Documents:
     def abandon(self) -> None:
         """Let go of files that were not finished."""
         for sink in self._sinks.values():
-            if sink.is_local:
-                sink.stream.close()
+            sink.abandon()
 
     def measured(self) -> dict[str, ExportedPart]:
         """All of them, which are closed by now."""
@@ -78,7 +77,7 @@ class RowCredits:
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Credit every row."""
-        for row in batch.select(_CREDIT_COLUMNS).to_pylist():
+        for row in batch.select(CREDIT_COLUMNS).to_pylist():
             nsid = row["user_nsid"]
             document = {
                 "photo_id": row["photo_id"],

@@ -195,8 +195,8 @@ class PartitionedWriter:
         """Let go of files that were not finished."""
         for partition in self._partitions.values():
             partition.waiting.close()
-            if partition.sink and partition.sink.is_local:
-                partition.sink.stream.close()
+            if partition.sink:
+                partition.sink.abandon()
             partition.sink = partition.parquet = None
 
     def _write_group(self, partition: _Partition) -> None:
@@ -210,15 +210,7 @@ class PartitionedWriter:
         partition.path, partition.sink = self.target.open_sink(
             partition.directory, partition.n_files, "parquet"
         )
-        order = pq.SortingColumn.from_ordering(self.schema, [("line_number", "ascending")])
-        partition.parquet = pq.ParquetWriter(
-            partition.sink,
-            self.schema,
-            compression="zstd",
-            compression_level=3,
-            use_dictionary=_recurring_columns(self.schema),
-            sorting_columns=order if self.is_by_line else None,
-        )
+        partition.parquet = open_writer(partition.sink, self.schema, is_by_line=self.is_by_line)
         partition.n_files += 1
         return partition.parquet
 
@@ -238,6 +230,19 @@ class PartitionedWriter:
         )
         partition.sink = partition.parquet = None
         partition.n_file_rows = 0
+
+
+def open_writer(sink: Sink, schema: pa.Schema, *, is_by_line: bool) -> pq.ParquetWriter:
+    """Begin a file; ``is_by_line``: its rows come in the dataset's order."""
+    order = pq.SortingColumn.from_ordering(schema, [("line_number", "ascending")])
+    return pq.ParquetWriter(
+        sink,
+        schema,
+        compression="zstd",
+        compression_level=3,
+        use_dictionary=_recurring_columns(schema),
+        sorting_columns=order if is_by_line else None,
+    )
 
 
 def _segment(column: str, value: str | None) -> str:

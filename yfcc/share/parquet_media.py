@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -21,9 +21,11 @@ from yfcc.catalog.parquet import open_items
 from yfcc.catalog.reader import Catalog
 from yfcc.catalog.select import Selection
 from yfcc.catalog.spool import Spool
-from yfcc.media.decode import count_cores
+from yfcc.media.guarded import count_cores
 from yfcc.media.resize import Resizers
 from yfcc.mirror.opening import open_any
+from yfcc.mirror.root import Mirror
+from yfcc.share.ahead import N_AHEAD
 from yfcc.share.copies import Copyist, CopyRules
 from yfcc.share.credits import UNCHANGED
 from yfcc.share.rights import redistribution_refusal
@@ -101,7 +103,7 @@ class MediaRows:
     _spool: Spool
     _items: Iterator[StoredItem]
     _copyist: Copyist
-    _executor: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(count_cores()))
+    _executor: ThreadPoolExecutor
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         item = next(self._items, None)
@@ -217,7 +219,10 @@ def open_media_rows(
         wants_json = source.images is Images.BYTES or source.rules.is_redistributable
         items = iter_stored(mirror, catalog, selection, found, with_documents=wants_json)
         copyist = Copyist(source.rules, resizers)
-        rows = MediaRows(schema, source, found, Counter(), spool, items, copyist)
+        # From a bucket, every item is a wait of a round trip.
+        n_threads = count_cores() if isinstance(mirror, Mirror) else N_AHEAD
+        executor = ThreadPoolExecutor(n_threads, thread_name_prefix="yfcc-rows")
+        rows = MediaRows(schema, source, found, Counter(), spool, items, copyist, executor)
         try:
             yield rows
         finally:

@@ -83,6 +83,8 @@ class PieceHead:
         What is worth knowing, counted.
     licenses : dict of str to int
         Items by the licence's code; ``""`` for one that is unknown.
+    etag : str or None
+        In a bucket: what the store says of its object, or of all its objects.
     """
 
     digest: str
@@ -92,6 +94,7 @@ class PieceHead:
     sha256: str | None = None
     notes: dict[str, int] = field(default_factory=dict)
     licenses: dict[str, int] = field(default_factory=dict)
+    etag: str | None = None
 
 
 def iter_pieces(
@@ -134,6 +137,8 @@ def describe_row(copy: Copy) -> dict[str, Any]:
     media, metadata = copy.document["media"], copy.document["metadata"]
     return {
         "photo_id": copy.photo_id,
+        "photo_hash": metadata.get("photo_hash"),
+        "user_nsid": metadata.get("user_nsid"),
         "path": media["path"],
         "n_bytes": media["n_bytes"],
         "sha256": media["sha256"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from typing import IO, Any, Final, Protocol, Self
 
@@ -29,12 +29,12 @@ class Sink:
 
     Attributes
     ----------
-    stream : IO of bytes
+    stream : IO of bytes, or Upload
     n_bytes : int
         Written so far.
     """
 
-    stream: IO[bytes]
+    stream: Any
     is_local: bool
     n_bytes: int = 0
     _digest: Any = field(default_factory=hashlib.sha256)
@@ -61,10 +61,18 @@ class Sink:
             os.fsync(self.stream.fileno())
         self.stream.close()
 
+    def abandon(self) -> None:
+        """Let go of it; in a bucket nothing appears, and no part of it is kept."""
+        if self.is_local:
+            with suppress(OSError):  # what it still holds is of no use
+                self.stream.close()
+        else:
+            self.stream.abort()
+
     @property
     def closed(self) -> bool:
         """Whether :meth:`close` was called."""
-        return self.stream.closed
+        return bool(self.stream.closed)
 
     @property
     def sha256(self) -> str:
@@ -86,6 +94,9 @@ class Target(Protocol):
 
     def open_document(self, name: str) -> Sink:
         """A new file that is no data, one of ``DOCUMENT_NAMES``."""
+
+    def keep(self, path: str) -> None:
+        """Take over a file of the export that is to be replaced, as it is."""
 
     def open_source(self, path: str) -> IO[bytes]:
         """A file that was written."""

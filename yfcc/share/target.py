@@ -5,6 +5,7 @@ A directory is written under another name beside its own and renamed at the end.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -95,6 +96,10 @@ class DirectoryTarget:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
+    def has_anything(self) -> bool:
+        """Whether an export is there, or something that one left."""
+        return any(path.exists() for path in (self.out, self._part, self._old))
+
     def _check(self) -> None:
         """Refuse what may not be replaced."""
         if self.out.is_mount():
@@ -150,6 +155,20 @@ class DirectoryTarget:
         with target_errors(self.out):
             (self._part / path).parent.mkdir(parents=True, exist_ok=True)
             return Sink((self._part / path).open("xb"), is_local=True)
+
+    def keep(self, path: str) -> None:
+        """Take over a file of the export that is to be replaced, as it is."""
+        with target_errors(self.out):
+            (self._part / path).parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(self.out / path, self._part / path, follow_symlinks=False)
+            except OSError as error:
+                if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+                    raise
+                with (self.out / path).open("rb") as old:  # a file system without links
+                    sink = self._open(path)
+                    shutil.copyfileobj(old, sink)
+                    sink.close()
 
     def open_source(self, path: str) -> IO[bytes]:
         """A file that was written."""

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from yfcc import __version__
 from yfcc.catalog.connection import Limits
+from yfcc.catalog.exported import identify_catalog, make_exported, note_beside
 from yfcc.catalog.originals import (
     DatasetPart,
     ReadFiles,
@@ -108,11 +109,13 @@ def export_tsv(
     """
     _check_words(request)
     started_at = datetime.now(UTC)
+    opened = identify_catalog(request.catalog)
     with Catalog(request.catalog, _LIMITS) as catalog:
         files = read_files(catalog)
         n_items = count_by_part(catalog, request.selection, files.parts)
         target = DirectoryTarget(Path(request.out), secrets.token_hex(6), request.is_overwriting)
         with target, writing_errors(request.out):
+            note_beside(request.catalog, make_exported(request.out, "tsv"), opened)
             counts = ExportCounts(sum(n_items))
             writers = _plan_files(request, files, target, is_whole=all(n_items))
             written = _write_files(request, catalog, files, writers, counts, show)

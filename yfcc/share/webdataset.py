@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
 import orjson
 
 from yfcc.share.copies import Copy
-from yfcc.share.export_folder import ExportFolder
+from yfcc.share.export_place import SHARDS, ExportPlace, Finished, PieceFile
 from yfcc.share.pieces import Piece
 from yfcc.share.stored import StoredItem
 from yfcc.share.ustar import END, MAX_MEMBER_BYTES, build_header, build_padding
-
-SHARDS: Final = "shards"
 
 
 class WebDataset:
@@ -32,33 +26,31 @@ class WebDataset:
         """Whether the item fits into an archive."""
         return (item.record.n_bytes or 0) <= MAX_MEMBER_BYTES
 
-    def begin(self, part: Path) -> TarWriter:
+    def begin(self, place: ExportPlace, path: str) -> TarWriter:
         """Begin an archive."""
-        return TarWriter(part)
+        return TarWriter(place.begin_file(path))
 
-    def finish(self, folder: ExportFolder, n_pieces: int) -> tuple[str, ...]:
+    def finish(self, place: ExportPlace, n_pieces: int) -> tuple[str, ...]:
         """Nothing is lacking."""
         return ()
 
 
 class TarWriter:
-    """Writes one archive, each item in one call of the system.
+    """Writes one archive, each item in one call.
 
     Parameters
     ----------
-    path : Path
+    file : PieceFile
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("wb", buffering=0)
-        self._digest = hashlib.sha256()
-        self._n_bytes = 0
+    def __init__(self, file: PieceFile) -> None:
+        self._file = file
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
+    def __exit__(self, *error: object) -> None:
+        self._file.__exit__(*error)
 
     def add(self, copy: Copy) -> None:
         """Append the three members of a sample."""
@@ -73,21 +65,9 @@ class TarWriter:
                 build_header(f"{copy.photo_id}.{copy.extension}", len(copy.media)),
             )
         )
-        self._write([small, copy.media, build_padding(len(copy.media))])
+        self._file.write([small, copy.media, build_padding(len(copy.media))])
 
-    def finish(self) -> tuple[int, str]:
-        """End the archive, durably."""
-        self._write([END])
-        os.fsync(self._file.fileno())
-        return self._n_bytes, self._digest.hexdigest()
-
-    def _write(self, buffers: Sequence[bytes]) -> None:
-        for each in buffers:
-            self._digest.update(each)
-        n_bytes = sum(map(len, buffers))
-        n_written = os.writev(self._file.fileno(), buffers)
-        if n_written < n_bytes:  # a full disk, or a signal: what is left, until the system objects
-            rest = memoryview(b"".join(buffers))[n_written:]
-            while rest:
-                rest = rest[self._file.write(rest) :]
-        self._n_bytes += n_bytes
+    def finish(self) -> Finished:
+        """End the archive; it is whole, durable and in its place."""
+        self._file.write([END])
+        return self._file.finish()

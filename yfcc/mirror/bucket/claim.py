@@ -132,8 +132,7 @@ class BucketClaim:
             raise LockedError(f"{self.name} is there already: run again")
         try:
             self._refuse_overlap()
-            self._mirror.objects.abort_uploads(f"{MEDIA}/", self._is_of_our_shards)
-            self._mirror.read_ledger_ahead(self.shards)
+            self._begin()
         except BaseException:
             with suppress(TargetError):  # the error that counts is the first
                 self._mirror.objects.delete([self._key])
@@ -167,8 +166,17 @@ class BucketClaim:
         # What could not be done here, the next run does.
         with suppress(TargetError, LockedError):
             self.check()
-            put_together(self._mirror, self.shards, is_last=True)
+            self._tidy(is_last=True)
             self._mirror.objects.delete([self._key])
+
+    def _begin(self) -> None:
+        """Get ready to work on the shards, which are held."""
+        self._mirror.objects.abort_uploads(f"{MEDIA}/", self._is_of_our_shards)
+        self._mirror.read_ledger_ahead(self.shards)
+
+    def _tidy(self, *, is_last: bool) -> None:
+        """Leave the ledger of the shards in few objects."""
+        put_together(self._mirror, self.shards, is_last=is_last)
 
     def _keep(self) -> None:
         """Show signs of life, and tidy up, until the end."""
@@ -178,7 +186,7 @@ class BucketClaim:
             with suppress(TargetError):
                 self._beat()
                 if not self._is_lost and _now_s() - tidied_s >= self._pace.tidy_every_s:
-                    put_together(self._mirror, self.shards, is_last=False)
+                    self._tidy(is_last=False)
                     tidied_s = _now_s()
 
     def _beat(self) -> None:

@@ -13,7 +13,9 @@ from yfcc.mirror.bucket.segments import (
     ShardContent,
     ShardObjects,
     add_through,
+    find_through,
     list_ledger,
+    list_shard,
     part_key,
     read_shard_objects,
     whole_key,
@@ -27,6 +29,10 @@ N_PARTS: Final = 64
 #: At a run's end, fewer of them are left alone if they are small beside what is together already.
 _N_LEFT: Final = 16
 _FRACTION_LEFT: Final = 8
+#: How often records are rewritten that were put together meanwhile.
+_N_TRIES: Final = 5
+#: Longer than any line that ends a commit.
+_TAIL_BYTES: Final = 2048
 
 
 class PartsLedger(ShardLedger):
@@ -136,11 +142,51 @@ def keep_sealed_commits(mirror: BucketMirror, shard: int) -> None:
     mirror.objects.delete(_write_together(mirror.objects, read, find_committed(read.content)))
 
 
+def rewrite_records(mirror: BucketMirror, shard: int, change: Callable[[bytes], bytes]) -> None:
+    """Put a shard's commits together, changed; those that are passed over then are still there.
+
+    The caller holds the shard, and adds nothing to it.
+
+    Parameters
+    ----------
+    mirror : BucketMirror
+    shard : int
+    change : callable
+        The new content, with its seal, for the old one; it may be called again.
+
+    Raises
+    ------
+    LockedError
+        Another process writes to the shard.
+    """
+    for _ in range(_N_TRIES):
+        read = read_shard_objects(mirror.objects, shard)
+        # Commits in a row have one seal each; of no records at all there is one too.
+        content = change(read.content) or seal_lines(b"")
+        if _replace_whole(mirror.objects, read, content) is not None:
+            return
+    raise LockedError(f"{mirror.name(whole_key(shard))}: another process writes to it; run again")
+
+
+def remove_passed_over(mirror: BucketMirror, shard: int) -> None:
+    """Remove commits of a shard that have been put together; the caller holds it."""
+    found = list_shard(mirror.objects, shard)
+    if found.whole is not None and found.parts:
+        through = find_through(mirror.objects.get_end(found.whole.key, _TAIL_BYTES) or b"")
+        numbers = [number for number in found.parts if number <= through]
+        mirror.objects.delete(part_key(shard, number) for number in numbers)
+
+
 def _write_together(objects: Objects, read: ShardContent, committed: Committed) -> list[str]:
-    content = add_through(seal_lines(b"".join(committed.records)), read.through)
-    key, whole = whole_key(read.found.shard), read.found.whole
-    if whole is None:
-        etag = objects.create(key, content)
-    else:
-        etag = objects.replace(key, content, whole.etag)
+    content = seal_lines(b"".join(committed.records))
+    etag = _replace_whole(objects, read, content)
     return [] if etag is None else [part.key for part in read.found.parts.values()]
+
+
+def _replace_whole(objects: Objects, read: ShardContent, content: bytes) -> str | None:
+    """Write what stands for all commits that were read; None if another was faster."""
+    key, whole = whole_key(read.found.shard), read.found.whole
+    content = add_through(content, read.through)
+    if whole is None:
+        return objects.create(key, content)
+    return objects.replace(key, content, whole.etag)

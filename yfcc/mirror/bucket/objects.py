@@ -122,8 +122,16 @@ class Objects:
                     return b""
                 raise
 
-    def measure(self, key: str) -> tuple[int, str] | None:
-        """Size and SHA-256 of an object, read again; None if there is none."""
+    def measure(
+        self, key: str, keep: Callable[[bytes], None] = lambda _: None
+    ) -> tuple[int, str] | None:
+        """Size and SHA-256 of an object, read again; None if there is none.
+
+        Parameters
+        ----------
+        keep : callable, optional
+            Gets the content, piece by piece.
+        """
         pieces = self._open(key)
         if pieces is None:
             return None
@@ -131,6 +139,7 @@ class Objects:
         for piece in pieces:
             digest.update(piece)
             n_bytes += len(piece)
+            keep(piece)
         return n_bytes, digest.hexdigest()
 
     def put(self, key: str, content: bytes) -> None:
@@ -255,6 +264,14 @@ class Objects:
                             Key=each["Key"],
                             UploadId=each["UploadId"],
                         )
+
+    def ask(self, operation: str, **arguments: Any) -> Any:
+        """The store's answer to another of its operations on the bucket, errors as they come."""
+        return self._call(getattr(self._client, operation), Bucket=self._bucket, **arguments)
+
+    def full_key(self, key: str) -> str:
+        """An object's key in the bucket."""
+        return self._prefix + key
 
     def _pages(self, prefix: str, **more: Any) -> Iterator[Any]:
         token: dict[str, Any] = {}

@@ -45,12 +45,11 @@ class BucketStore:
         self._mirror = mirror
         self._objects = mirror.objects
         self._run_id = run_id
-        self._disk = Disk()
         self._folders = Folders(mirror.objects)
 
     def new_part(self) -> Part:
         """An empty sink for one item's bytes."""
-        return Part(self._disk, _open_spill, _drop_spill)
+        return new_part()
 
     def publish(self, publications: Sequence[Publication]) -> None:
         """Make items appear under their final names; all are durable on return."""
@@ -110,6 +109,11 @@ class BucketStore:
     def measure_space(self) -> tuple[int, int]:
         """Bytes free and bytes in all: always enough."""
         return _SPACE, _SPACE
+
+
+def new_part() -> Part:
+    """An empty sink for the bytes of one item; large ones lie in the temporary directory."""
+    return Part(Disk(), _open_spill, _drop_spill)
 
 
 def _open_spill() -> SpillFile:
