@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections import Counter
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from yfcc.mirror.run_file import read_last_run
 from yfcc.mirror.runs import RUNS_SCHEMA, read_runs_table
 from yfcc.mirror.samples import read_samples
 from yfcc.mirror.totals import RunProgress
-from yfcc.model import Outcome
+from yfcc.model import Item, Outcome
 
 ITEMS = make_items(60)
 
@@ -135,17 +136,21 @@ def test_no_shard_is_read_but_those_of_the_run(tmp_path: Path) -> None:
 def test_pauses_are_on_the_page(tmp_path: Path) -> None:
     source = ListSource(ITEMS)
     looks = itertools.count()
+    is_looked_at = threading.Event()  # often enough: nothing is fetched before
 
     def describe() -> tuple[HostNote, ...]:
-        is_paused = 1 <= next(looks) <= 3
+        look = next(looks)
+        if look > 4:
+            is_looked_at.set()
+        is_paused = 1 <= look <= 3
         return (HostNote("flickr", True, "flickr: paused for 9 s, <asked>"),) * is_paused
+
+    def wait(_item: Item) -> None:
+        assert is_looked_at.wait(timeout=60.0)
 
     with create_mirror(tmp_path) as mirror:
         plan = plan_download(source.count_by_shard())
-        from time import sleep
-
-        acquire = FakeAcquire(before=lambda _: sleep(0.05))
-        job = DownloadJob(mirror, source, plan, acquire, FINGERPRINT, describe)
+        job = DownloadJob(mirror, source, plan, FakeAcquire(before=wait), FINGERPRINT, describe)
         summary = run_download(job)
     report = read_report(tmp_path)
     assert report.run.run_id == summary.run_id

@@ -7,6 +7,7 @@ written before the first byte of the export: what a killed one left is known as 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Iterable
 from contextlib import suppress
@@ -16,10 +17,14 @@ from typing import Final
 
 import orjson
 
+from yfcc.catalog.connection import target_errors
 from yfcc.catalog.publish import fsync_directory, write_durably
 from yfcc.errors import SourceChanged
 
 _SUFFIX: Final = ".json"
+
+#: Of somebody who may read only: exports are made all the same.
+MAY_NOT_WRITE: Final = frozenset((errno.EACCES, errno.EPERM, errno.EROFS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,20 +106,25 @@ def note_beside(catalog: Path, exported: Exported, opened: tuple[int, int] | Non
     Returns
     -------
     bool
-        False: nothing can be written there, so ``yfcc forget`` will not know of it.
+        False: nothing may be written there, so ``yfcc forget`` will not know of it.
 
     Raises
     ------
+    TargetError
+        The disk is full or fails.
     SourceChanged
         The catalog was replaced since it was opened.
     """
     register = _register(catalog)
-    try:
-        register.mkdir(exist_ok=True)
-        fsync_directory(register.parent)
-        write_durably(register / exported.name, encode_exported(exported))
-    except OSError:
-        return False
+    with target_errors(register):
+        try:
+            register.mkdir(exist_ok=True)
+            fsync_directory(register.parent)
+            write_durably(register / exported.name, encode_exported(exported))
+        except OSError as error:
+            if error.errno in MAY_NOT_WRITE:
+                return False
+            raise
     if identify_catalog(catalog) != opened:
         raise SourceChanged(f"{catalog}: was replaced while it was read; run again.")
     return True

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 from yfcc.catalog.exported import (
+    MAY_NOT_WRITE,
     Exported,
     decode_exported,
     encode_exported,
@@ -28,20 +29,31 @@ def note_export(mirror: AnyMirror, exported: Exported) -> bool:
     Returns
     -------
     bool
-        False: the mirror cannot be written, so ``yfcc forget`` will not know of the export.
+        False: the mirror may not be written, so ``yfcc forget`` will not know of the export.
+
+    Raises
+    ------
+    TargetError
+        Its disk is full or fails.
     """
-    try:
-        if not isinstance(mirror, Mirror):
-            mirror.objects.put(f"{LEDGER}/{EXPORTS}/{exported.name}", encode_exported(exported))
-            return True
-        with target_errors(f"write {mirror.name(LEDGER, EXPORTS)}"):
+    content = encode_exported(exported)
+    if not isinstance(mirror, Mirror):
+        try:
+            mirror.objects.put(f"{LEDGER}/{EXPORTS}/{exported.name}", content)
+        except TargetError:  # a bucket is never full: it may only be read
+            return False
+        return True
+    with target_errors(f"write {mirror.name(LEDGER, EXPORTS)}"):
+        try:
             fd = mirror.open_directory(LEDGER, EXPORTS, create=True)
             try:
-                replace_file(mirror.disk, fd, fd, exported.name, encode_exported(exported))
+                replace_file(mirror.disk, fd, fd, exported.name, content)
             finally:
                 os.close(fd)
-    except TargetError:
-        return False
+        except OSError as error:
+            if error.errno in MAY_NOT_WRITE:
+                return False
+            raise
     return True
 
 
