@@ -64,13 +64,15 @@ status: $(VENV)/installed
 verify: $(VENV)/installed
 	@$(YFCC) verify --mirror '$(MIRROR)' $(ARGS)
 
+# Tests start hundreds of processes: what Python compiles is kept, whatever the environment says.
+test test-s3: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/installed-dev
 	@$(BIN)/python -m pytest -n $(TEST_JOBS) --dist worksteal $(ARGS)
 
 # Ceph's radosgw, from Debian's packages: fails where it is not installed, and says how to.
 test-s3: export YFCC_TEST_S3 := radosgw
 test-s3: $(VENV)/installed-dev
-	@$(BIN)/python -m pytest tests/contract -k radosgw -rs -n 2 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest tests/contract -k radosgw -rs -n $(TEST_JOBS) --dist worksteal $(ARGS)
 
 check: $(VENV)/installed-dev
 	@$(BIN)/ruff check .

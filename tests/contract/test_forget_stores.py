@@ -49,6 +49,17 @@ def bucket(request, find_store, no_aws_settings, monkeypatch) -> BucketPrefix:
     return bucket_of(request.param, find_store, monkeypatch)
 
 
+@pytest.fixture
+def versioned(bucket: BucketPrefix) -> BucketPrefix:
+    """A bucket that keeps old versions."""
+    if bucket.store.name == "radosgw":
+        pytest.skip("radosgw forgets If-None-Match in such buckets: no mirror is kept there")
+    bucket.store.client.put_bucket_versioning(
+        Bucket=bucket.bucket, VersioningConfiguration={"Status": "Enabled"}
+    )
+    return bucket
+
+
 def fill(place: MirrorPlace, items=None, acquire: FakeAcquire | None = None, **options):
     address = place.address if place.is_bucket else Path(place.address)
     return download(address, owned_items() if items is None else items, acquire, **options)
@@ -261,10 +272,8 @@ def test_a_removal_cut_short_at_any_request_is_made_good(bucket: BucketPrefix) -
     assert n > 4
 
 
-def test_old_versions_in_a_bucket_go_as_well(bucket: BucketPrefix) -> None:
-    client = bucket.store.client
-    enabled = {"Status": "Enabled"}
-    client.put_bucket_versioning(Bucket=bucket.bucket, VersioningConfiguration=enabled)
+def test_old_versions_in_a_bucket_go_as_well(versioned: BucketPrefix) -> None:
+    bucket = versioned
     fill(bucket)
     n_others = len(list_versions(bucket, str(OTHER)))
     assert remove(bucket, FIRST, SECOND).left == []
@@ -297,11 +306,9 @@ def read_version(bucket: BucketPrefix, each: dict) -> bytes:
 
 @pytest.mark.parametrize("refused", ["list_object_versions", "delete_objects"])
 def test_old_versions_that_may_not_be_removed_are_told(
-    bucket: BucketPrefix,
-    refused: str,
+    versioned: BucketPrefix, refused: str
 ) -> None:
-    enabled = {"Status": "Enabled"}
-    bucket.store.client.put_bucket_versioning(Bucket=bucket.bucket, VersioningConfiguration=enabled)
+    bucket = versioned
     fill(bucket)
 
     class Refusing(Objects):
