@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
+import boto3
 import pytest
 
-from tests.fakes.object_stores import ObjectStore, running_store
+from tests.fakes.mirror_places import BucketPrefix, DirectoryMirror, MirrorPlace
+from tests.fakes.object_stores import WRITABLE, ObjectStore, running_store
+from tests.fakes.places import credentials
 from tests.fakes.radosgw import HOW_TO_INSTALL, IS_REQUIRED, missing_programs
 from yfcc.demo.sample import write_sample
 from yfcc.demo.serve import EmbeddedServers
 
 FindStore = Callable[[str], ObjectStore]
+MakeBucket = Callable[[str], BucketPrefix]
 Embedded = tuple[Path, tuple[str, int]]
 
 
@@ -62,3 +67,43 @@ def no_aws_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-credentials"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@cache
+def session_of(access_key: str, secret_key: str) -> boto3.Session:
+    """One for all clients of an owner: each reads boto3's description of S3, for 0.1 s."""
+    return boto3.Session(access_key, secret_key, region_name="us-east-1")
+
+
+@pytest.fixture
+def make_bucket(
+    find_store: FindStore, no_aws_settings: None, monkeypatch: pytest.MonkeyPatch
+) -> MakeBucket:
+    """A new bucket in a store of that name, which the settings lead to."""
+
+    def make(name: str) -> BucketPrefix:
+        store = find_store(name)
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", store.endpoint)
+        monkeypatch.setenv("AWS_REGION", "us-east-1")
+        for variable, value in credentials(store.owner).items():
+            monkeypatch.setenv(variable, value)
+        session = session_of(store.owner.access_key, store.owner.secret_key)
+        monkeypatch.setattr(boto3, "Session", lambda: session)
+        return BucketPrefix(store)
+
+    return make
+
+
+@pytest.fixture(params=["directory", *WRITABLE])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> MirrorPlace:
+    """An empty place for a mirror or an export, of each kind."""
+    if request.param == "directory":
+        return DirectoryMirror(tmp_path / "place")
+    make_bucket: MakeBucket = request.getfixturevalue("make_bucket")
+    return make_bucket(request.param)
+
+
+@pytest.fixture(params=WRITABLE)
+def bucket(request: pytest.FixtureRequest, make_bucket: MakeBucket) -> BucketPrefix:
+    """An empty bucket in each kind of store that is written to."""
+    return make_bucket(request.param)

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.contract.test_mirror_stores import bucket_of, check, run
+from tests.contract.test_mirror_stores import check, run
 from tests.fakes.mirror_items import FakeAcquire, make_items
 from tests.fakes.mirror_killed_again import LaterClock
-from tests.fakes.mirror_places import DirectoryMirror, MirrorPlace
-from tests.fakes.object_stores import WRITABLE
+from tests.fakes.mirror_places import MirrorPlace
 from yfcc.mirror.opening import open_any
 from yfcc.mirror.repair import repair_mirror
-
-
-@pytest.fixture(params=["directory", *WRITABLE])
-def place(request, tmp_path, find_store, no_aws_settings, monkeypatch) -> MirrorPlace:
-    if request.param == "directory":
-        return DirectoryMirror(tmp_path / "mirror")
-    return bucket_of(request.param, find_store, monkeypatch)
 
 
 @pytest.mark.parametrize("n_bytes", [3_000, 4_000])

@@ -15,11 +15,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.conftest import SampleAt
-from tests.contract.test_mirror_stores import bucket_of
 from tests.fakes.exporting import Mirrored, mirror_sample, request_for, without_heads
 from tests.fakes.meddling_proxy import Meddling, MeddlingProxy
 from tests.fakes.mirror_places import BucketPrefix, DirectoryMirror, MirrorPlace
-from tests.fakes.object_stores import WRITABLE
 from yfcc.catalog.select import Selection
 from yfcc.errors import LockedError, TargetError, UsageError, VerifyError
 from yfcc.mirror.bucket.objects import Objects
@@ -48,18 +46,6 @@ def mirrored(tmp_path_factory: pytest.TempPathFactory, sample: SampleAt) -> Mirr
 def own(mirrored: Mirrored, tmp_path: Path) -> Mirrored:
     """A mirror of the test's own."""
     return Mirrored(mirrored.catalog, shutil.copytree(mirrored.mirror, tmp_path / "mirror"))
-
-
-@pytest.fixture(params=["directory", *WRITABLE])
-def place(request, tmp_path, find_store, no_aws_settings, monkeypatch) -> MirrorPlace:
-    if request.param == "directory":
-        return DirectoryMirror(tmp_path / "out")
-    return bucket_of(request.param, find_store, monkeypatch)
-
-
-@pytest.fixture(params=WRITABLE)
-def bucket(request, find_store, no_aws_settings, monkeypatch) -> BucketPrefix:
-    return bucket_of(request.param, find_store, monkeypatch)
 
 
 @pytest.fixture

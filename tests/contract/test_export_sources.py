@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import RunYfcc, SampleAt
-from tests.contract.test_mirror_stores import bucket_of
 from tests.fakes.exporting import Mirrored, mirror_sample, read_tree, request_for, without_heads
 from tests.fakes.meddling_proxy import MeddlingProxy
 from tests.fakes.mirror_places import BucketPrefix
@@ -37,9 +36,9 @@ def mirrored(tmp_path_factory: pytest.TempPathFactory, sample: SampleAt) -> Mirr
 
 
 @pytest.fixture(params=WRITABLE)
-def bucket(request, find_store, no_aws_settings, monkeypatch, mirrored) -> BucketPrefix:
+def bucket(request, make_bucket, mirrored) -> BucketPrefix:
     """The same mirror in a bucket."""
-    place = bucket_of(request.param, find_store, monkeypatch)
+    place = make_bucket(request.param)
     for path in mirrored.mirror.rglob("*"):
         if path.is_file():
             place.write(path.relative_to(mirrored.mirror).as_posix(), path.read_bytes())

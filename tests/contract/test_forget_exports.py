@@ -12,10 +12,8 @@ import pytest
 
 from tests.conftest import SampleAt
 from tests.contract.test_export_places import check_whole, read_all
-from tests.contract.test_mirror_stores import bucket_of
 from tests.fakes.exporting import Mirrored, mirror_sample, request_for
-from tests.fakes.mirror_places import BucketPrefix, DirectoryMirror, MirrorPlace
-from tests.fakes.object_stores import WRITABLE
+from tests.fakes.mirror_places import BucketPrefix, MirrorPlace
 from yfcc.catalog.select import Selection
 from yfcc.catalog.tombstones import Kind, Reason, make_tombstone
 from yfcc.mirror.forget import forget
@@ -38,18 +36,6 @@ def mirrored(tmp_path_factory: pytest.TempPathFactory, sample: SampleAt) -> Mirr
 @pytest.fixture
 def own(mirrored: Mirrored, tmp_path: Path) -> Mirrored:
     return Mirrored(mirrored.catalog, shutil.copytree(mirrored.mirror, tmp_path / "mirror"))
-
-
-@pytest.fixture(params=["directory", *WRITABLE])
-def place(request, tmp_path, find_store, no_aws_settings, monkeypatch) -> MirrorPlace:
-    if request.param == "directory":
-        return DirectoryMirror(tmp_path / "out")
-    return bucket_of(request.param, find_store, monkeypatch)
-
-
-@pytest.fixture(params=WRITABLE)
-def bucket(request, find_store, no_aws_settings, monkeypatch) -> BucketPrefix:
-    return bucket_of(request.param, find_store, monkeypatch)
 
 
 def some_photos(own: Mirrored) -> list[int]:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.contract.test_mirror_stores import bucket_of
 from tests.fakes.forgetting import (
     CANARY,
     FIRST,
@@ -21,8 +20,7 @@ from tests.fakes.forgetting import (
 )
 from tests.fakes.mirror_checks import download
 from tests.fakes.mirror_items import FakeAcquire, make_item, media_bytes
-from tests.fakes.mirror_places import BucketPrefix, DirectoryMirror, MirrorPlace
-from tests.fakes.object_stores import WRITABLE
+from tests.fakes.mirror_places import BucketPrefix, MirrorPlace
 from yfcc.catalog.tombstones import Kind, Reason, parse_list
 from yfcc.errors import LockedError, TargetError
 from yfcc.mirror.bucket.objects import Objects
@@ -35,18 +33,6 @@ from yfcc.mirror.verify import verify_mirror
 from yfcc.model import Outcome, shard_of
 
 LIST = "ledger/tombstones.jsonl"
-
-
-@pytest.fixture(params=["directory", *WRITABLE])
-def place(request, tmp_path, find_store, no_aws_settings, monkeypatch) -> MirrorPlace:
-    if request.param == "directory":
-        return DirectoryMirror(tmp_path / "mirror")
-    return bucket_of(request.param, find_store, monkeypatch)
-
-
-@pytest.fixture(params=WRITABLE)
-def bucket(request, find_store, no_aws_settings, monkeypatch) -> BucketPrefix:
-    return bucket_of(request.param, find_store, monkeypatch)
 
 
 @pytest.fixture

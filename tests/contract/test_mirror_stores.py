@@ -14,11 +14,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from tests.conftest import RunYfcc, SampleAt
@@ -26,8 +24,7 @@ from tests.fakes.meddling_proxy import Meddling, MeddlingProxy
 from tests.fakes.mirror_checks import download
 from tests.fakes.mirror_child import N_SOME
 from tests.fakes.mirror_items import FakeAcquire, make_item, make_items, media_bytes, wait_until
-from tests.fakes.mirror_places import BucketPrefix, DirectoryMirror, MirrorPlace
-from tests.fakes.object_stores import WRITABLE
+from tests.fakes.mirror_places import BucketPrefix, MirrorPlace
 from tests.fakes.places import credentials
 from yfcc.catalog.build import BuildSettings, build_catalog
 from yfcc.demo.serve import EmbeddedServers
@@ -55,35 +52,6 @@ REPOSITORY = Path(__file__).parents[2]
 NOW = "2026-11-21T12:00:00.000Z"
 #: Kills of a run to a bucket, each of which takes seconds.
 N_KILLS = int(os.environ.get("YFCC_KILLS", "1"))
-
-
-@pytest.fixture(params=["directory", *WRITABLE])
-def place(request, tmp_path, find_store, no_aws_settings, monkeypatch) -> MirrorPlace:
-    if request.param == "directory":
-        return DirectoryMirror(tmp_path / "mirror")
-    return bucket_of(request.param, find_store, monkeypatch)
-
-
-@pytest.fixture(params=WRITABLE)
-def bucket(request, find_store, no_aws_settings, monkeypatch) -> BucketPrefix:
-    return bucket_of(request.param, find_store, monkeypatch)
-
-
-def bucket_of(name: str, find_store, monkeypatch) -> BucketPrefix:
-    store = find_store(name)
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", store.endpoint)
-    monkeypatch.setenv("AWS_REGION", "us-east-1")
-    for variable, value in credentials(store.owner).items():
-        monkeypatch.setenv(variable, value)
-    session = session_of(store.owner.access_key, store.owner.secret_key)
-    monkeypatch.setattr(boto3, "Session", lambda: session)
-    return BucketPrefix(store)
-
-
-@cache
-def session_of(access_key: str, secret_key: str) -> boto3.Session:
-    """One for all clients of an owner: each reads boto3's description of S3, for 0.1 s."""
-    return boto3.Session(access_key, secret_key, region_name="us-east-1")
 
 
 @pytest.fixture

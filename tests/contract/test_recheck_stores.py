@@ -10,25 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.test_mirror_stores import bucket_of
 from tests.fakes.forgetting import FIRST, OTHER, OWNER, SECOND, make_owned, owned_items
 from tests.fakes.mirror_checks import download
 from tests.fakes.mirror_items import wait_until
-from tests.fakes.mirror_places import BucketPrefix, DirectoryMirror, MirrorPlace
-from tests.fakes.object_stores import WRITABLE
+from tests.fakes.mirror_places import BucketPrefix, MirrorPlace
 from tests.fakes.places import credentials
 from tests.fakes.scripted_server import Pause, Request, ScriptedServer, reply
 from yfcc.errors import LockedError, RateLimitedError
 from yfcc.media.page_status import PageAnswer, PageFate
 from yfcc.mirror.opening import open_any
 from yfcc.mirror.recheck import RecheckOptions, RecheckSummary, recheck
-
-
-@pytest.fixture(params=["directory", *WRITABLE])
-def place(request, tmp_path, find_store, no_aws_settings, monkeypatch) -> MirrorPlace:
-    if request.param == "directory":
-        return DirectoryMirror(tmp_path / "mirror")
-    return bucket_of(request.param, find_store, monkeypatch)
 
 
 def fill(place: MirrorPlace, items=None) -> None:

@@ -7,22 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.test_mirror_stores import bucket_of
 from tests.fakes.mirror_checks import download
 from tests.fakes.mirror_items import FakeAcquire, make_items, media_bytes
-from tests.fakes.mirror_places import DirectoryMirror, MirrorPlace
-from tests.fakes.object_stores import WRITABLE
+from tests.fakes.mirror_places import MirrorPlace
 from yfcc.errors import VerifyError
 from yfcc.mirror.opening import open_any
 from yfcc.model import Outcome, id_prefix
 from yfcc.share.stored import StoredCounts, StoredItem, iter_stored
-
-
-@pytest.fixture(params=["directory", *WRITABLE])
-def place(request, tmp_path, find_store, no_aws_settings, monkeypatch) -> MirrorPlace:
-    if request.param == "directory":
-        return DirectoryMirror(tmp_path / "mirror")
-    return bucket_of(request.param, find_store, monkeypatch)
 
 
 def mirrored(place: MirrorPlace, n_items: int = 24) -> list[int]:

@@ -13,11 +13,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.conftest import RunYfcc
-from tests.contract.test_mirror_stores import bucket_of
 from tests.fakes.mirror_checks import download
 from tests.fakes.mirror_items import FakeAcquire, FakeAcquired, make_items, wait_until
 from tests.fakes.mirror_places import BucketPrefix, DirectoryMirror, MirrorPlace
-from tests.fakes.object_stores import WRITABLE
 from tests.fakes.pictures import picture
 from tests.fakes.places import credentials
 from yfcc.errors import LockedError, TargetError
@@ -39,18 +37,6 @@ from yfcc.model import Item, Outcome
 
 REPOSITORY = Path(__file__).parents[2]
 ITEMS = make_items(12)
-
-
-@pytest.fixture(params=["directory", *WRITABLE])
-def place(request, tmp_path, find_store, no_aws_settings, monkeypatch) -> MirrorPlace:
-    if request.param == "directory":
-        return DirectoryMirror(tmp_path / "mirror")
-    return bucket_of(request.param, find_store, monkeypatch)
-
-
-@pytest.fixture(params=WRITABLE)
-def bucket(request, find_store, no_aws_settings, monkeypatch) -> BucketPrefix:
-    return bucket_of(request.param, find_store, monkeypatch)
 
 
 def fill(place: MirrorPlace, items=None, acquire: FakeAcquire | None = None):
