@@ -41,14 +41,14 @@ _REQUESTS: Final = b"/requests"
 _NOT_FOUND: Final = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 
 
-def draw_pictures(*, are_small: bool = False) -> list[bytes]:
+def draw_pictures(n_drawn: int = _N_DRAWN, *, are_small: bool = False) -> list[bytes]:
     """JPEGs whose sizes are spread evenly over the range."""
     drawn = []
     smallest, largest = _SMALL_BYTES if are_small else (SMALLEST_BYTES, LARGEST_BYTES)
     width, height = _SMALL_SIZE if are_small else _SIZE
     noise = np.random.default_rng(1)
     ramp = np.linspace(0.0, 255.0, width, dtype=np.float32)[None, :, None]
-    for wanted in np.linspace(smallest, largest, _N_DRAWN):
+    for wanted in np.linspace(smallest, largest, n_drawn):
         grain = noise.normal(0.0, 24.0, (height, width, 3)).astype(np.float32)
         image = Image.fromarray(np.clip(ramp + grain, 0, 255).astype(np.uint8))
         drawn.append(_encode(image, int(wanted)))
@@ -72,10 +72,10 @@ def _encode(image: Image.Image, n_bytes: int) -> bytes:
 
 def plan_answers(paths: list[str], *, are_small: bool = False) -> dict[bytes, list[bytes]]:
     """What is sent for each path, in pieces; all pieces but the first two are shared."""
-    drawn = draw_pictures(are_small=are_small)
+    drawn = draw_pictures(min(_N_DRAWN, max(4, len(paths) // 16)), are_small=are_small)
     answers = {}
     for number, path in enumerate(paths):
-        rest = memoryview(drawn[number % _N_DRAWN])[2:]
+        rest = memoryview(drawn[number % len(drawn)])[2:]
         words = f"picture {number}".encode()
         start = _START_OF_IMAGE + _COMMENT + (len(words) + 2).to_bytes(2, "big") + words
         digest = hashlib.md5(start, usedforsecurity=False)

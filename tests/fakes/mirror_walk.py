@@ -262,9 +262,10 @@ class Walk:
 
     def harm_ledger(self) -> None:
         """Damage to a shard's ledger."""
-        ledgers = sorted(self.root.glob("ledger/???.jsonl"))
+        ledgers = [each for each in self.root.glob("ledger/???.jsonl") if each.stat().st_size]
         if not ledgers:
             return
+        ledgers.sort()
         path = self.chance.choice(ledgers)
         content = bytearray(path.read_bytes())
         match self.chance.randrange(3):

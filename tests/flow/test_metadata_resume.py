@@ -45,7 +45,7 @@ from yfcc.metadata.source import Source, SourceObject, open_source
 from yfcc.progress import SilentProgress
 
 REPOSITORY = Path(__file__).parents[2]
-N_KILLS = int(os.environ.get("YFCC_KILLS", "4"))
+N_KILLS = int(os.environ.get("YFCC_KILLS", "2"))
 SEED = int(os.environ.get("YFCC_KILL_SEED", "20261121"))
 DATASET, AUTOTAGS = "yfcc100m_dataset.bz2", "yfcc100m_autotags.bz2"
 EXIF, PLACES = "yfcc100m_exif.bz2", "yfcc100m_places.bz2"
