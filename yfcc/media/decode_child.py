@@ -22,8 +22,9 @@ def _decode(content: bytes, _: int) -> Answer:
     with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
         width, height = image.size
         if isinstance(image, JpegImagePlugin.JpegImageFile):
-            # All its bits are read, and none of its colours is worked out.
-            image.draft("L", None)
+            # All its bits are read and decoded; what follows cannot fail, and is left out as far
+            # as it can be: colours, and pixels at their full number.
+            image.draft("L", (1, 1))
         image.load()
         if image.format in _ANIMATED:
             _decode_frames(image)
