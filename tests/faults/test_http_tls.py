@@ -10,7 +10,7 @@ import pytest
 
 from tests.fakes.certificates import write_certificate
 from tests.fakes.fetching import QUICK, photo
-from tests.fakes.pictures import jpeg
+from tests.fakes.pictures import jpeg, picture
 from tests.fakes.scripted_server import Script, ScriptedServer, in_turn, reply
 from yfcc.errors import SourceUnreachable
 from yfcc.media.acquire import MediaClient
@@ -70,6 +70,23 @@ def test_a_trusted_certificate_for_the_host_is(
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     with TlsServer(in_turn(reply(jpeg())), certificate) as server:
         assert acquire_from(server).outcome is Outcome.STORED
+
+
+def test_bytes_behind_a_body_end_an_encrypted_connection_too(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    # Larger than what is read ahead: what is left over waits, decrypted, in the TLS library.
+    content = jpeg()[:2] + b"\xff\xfe\xf0\x02" + bytes(0xF000) + jpeg()[2:]
+    answers = in_turn(reply(content) + reply(picture("GIF")), reply(content))
+    with TlsServer(answers, certificate) as server:
+        client = MediaClient(FetchSettings(s3_endpoint=f"https://127.0.0.1:{server.port}", **QUICK))
+        for photo_id in (1, 2):
+            sink = BytesSink()
+            assert client.acquire(photo(photo_id), sink).outcome is Outcome.STORED
+            assert bytes(sink.view()) == content
+        client.close()
+        assert (server.n_connections, len(server.requests)) == (2, 2)
 
 
 def test_a_step_down_from_https_to_http_is_blocked(

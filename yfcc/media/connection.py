@@ -75,8 +75,10 @@ def limit_waiting(connection: Connection, wait_s: float) -> None:
 def is_idle(connection: Connection) -> bool:
     """Whether a connection is alive and has no bytes on it that nobody asked for."""
     sock = connection.sock
-    if sock is None or isinstance(sock, ssl.SSLSocket):
-        return connection.is_connected
+    if sock is None:
+        return False
+    if isinstance(sock, ssl.SSLSocket):
+        return connection.is_connected and not sock.pending()  # decrypted, and not read
     try:
         sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     except BlockingIOError:
