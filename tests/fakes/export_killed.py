@@ -9,29 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from pathlib import Path
 
+from tests.fakes.dying_calls import die_at
 from tests.fakes.exporting import request_for
 from yfcc.share.exporting import export_media
 from yfcc.share.webdataset import WebDataset
-
-
-def _die_at(n: int) -> None:
-    """End at the n-th call of the system that makes something durable."""
-    left = n
-    for name in ("fsync", "rename"):
-        real = getattr(os, name)
-
-        def counted(*arguments: object, _real: object = real, **more: object) -> object:
-            nonlocal left
-            left -= 1
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return _real(*arguments, **more)  # type: ignore[operator]
-
-        setattr(os, name, counted)
 
 
 def _export(mirror: str, out: Path) -> int:
@@ -45,7 +29,7 @@ def main(mirror: str, root: Path, step: int) -> None:
     while True:
         child = os.fork()
         if child == 0:
-            _die_at(n)
+            die_at(("fsync", "rename"), n)
             _export(mirror, root / str(n))
             os._exit(0)
         if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0:

@@ -13,26 +13,12 @@ import signal
 import sys
 from pathlib import Path
 
+from tests.fakes.dying_calls import die_at
 from yfcc.mirror.opening import open_any
 from yfcc.share import removal_tables  # noqa: F401 - once, and not in every fork
 from yfcc.share.removal import ExportState, list_exports, remove_from_exports
 
 CALLS = ("fsync", "rename", "unlink", "rmdir", "link")
-
-
-def _die_at(n: int) -> None:
-    left = n
-    for name in CALLS:
-        real = getattr(os, name)
-
-        def counted(*arguments: object, _real: object = real, **more: object) -> object:
-            nonlocal left
-            left -= 1
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return _real(*arguments, **more)  # type: ignore[operator]
-
-        setattr(os, name, counted)
 
 
 def remove(mirror: Path, out: Path) -> None:
@@ -54,7 +40,7 @@ def main(mirror: Path, export: Path, root: Path, step: int) -> None:
         child = os.fork()
         if child == 0:
             try:
-                _die_at(n)
+                die_at(CALLS, n)
                 remove(own, out)
                 os._exit(0)
             finally:
