@@ -132,7 +132,8 @@ class PictureServer:
     def __init__(self, answers: Mapping[bytes, list[bytes]], latency_s: float) -> None:
         self._answers = answers
         self._latency_s = latency_s
-        self._selector = selectors.DefaultSelector()
+        # epoll waits for whole milliseconds, rounded up; select is exact.
+        self._selector = selectors.SelectSelector() if latency_s else selectors.DefaultSelector()
         self._n_requests = 0
         self._due: list[tuple[float, int, _Connection]] = []
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)

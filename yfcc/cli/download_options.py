@@ -10,7 +10,7 @@ SourcesOption = Annotated[
     str, typer.Option("--from", envvar="YFCC_FROM", help="Sources in order: s3, flickr.")
 ]
 WorkersOption = Annotated[
-    int, typer.Option(min=1, max=512, envvar="YFCC_WORKERS", help="Items under way at a time.")
+    int, typer.Option(min=1, max=512, envvar="YFCC_WORKERS", help="Items asked for at a time.")
 ]
 ProcessesOption = Annotated[
     int,

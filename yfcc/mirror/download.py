@@ -26,6 +26,9 @@ from yfcc.mirror.totals import Fingerprint, RunProgress, RunSummary
 #: reads is wanted a little at a time.
 READER_LIMITS: Final = Limits("160MB", 2)
 
+#: One worker more for so many that wait for their answers.
+_ASKING_PER_SPARE: Final = 8
+
 
 @dataclass(frozen=True, slots=True)
 class DownloadRequest:
@@ -41,7 +44,7 @@ class DownloadRequest:
     shards : frozenset of int, optional
         Only these.
     n_workers : int
-        Items under way at a time.
+        Items asked for at a time, as many as ``settings`` allow connections.
     command : str
         The command line, for the record.
     force : bool
@@ -151,7 +154,7 @@ def download_selection(
                 mirror, source, plan, client.acquire, fingerprint, client.describe_hosts
             )
             options = RunOptions(
-                n_workers=request.n_workers,
+                n_workers=_with_spare(request.n_workers),
                 force=request.ask_again,
                 grace_s=request.grace_s,
                 limits=group_limits(root),
@@ -174,6 +177,11 @@ def _plan(
     if not request.force and not surely_fits(counts, plan.shards, root):
         make_forecast(catalog, request.selection, counts, plan.shards, root).check(request.mirror)
     return plan
+
+
+def _with_spare(n_asking: int) -> int:
+    """Workers that keep so many connections busy: some compose what others just brought."""
+    return n_asking + n_asking // _ASKING_PER_SPARE
 
 
 def _root(mirror: str) -> Path | str:

@@ -15,10 +15,9 @@ from yfcc.catalog.tombstones import TombstoneSet
 from yfcc.mirror.plan import DownloadPlan
 from yfcc.model import Item
 
-#: The first wave is read in slices that end at these line numbers: the first of them takes some
-#: tenths of a second in a catalog of any size, and each keeps the workers busy until the next is
-#: there.
-FIRST_SLICES: Final = (100_000, 1_000_000, 10_000_000)
+#: The first wave is read in slices that end at these line numbers: the first of them takes a tenth
+#: of a second in a catalog of any size, and each keeps the workers busy until the next is there.
+FIRST_SLICES: Final = (1_000, 100_000, 1_000_000, 10_000_000)
 #: Seconds between two looks whether the run is to stop.
 _TICK_S: Final = 0.1
 
