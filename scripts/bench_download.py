@@ -11,10 +11,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from picture_cases import ITEMS_A_DIRECTORY, YFCC, Case, Served, dense_ids, make_case, serve
@@ -26,6 +28,10 @@ _N_CONNECTIONS: Final = 32
 _LATENCY_MS: Final = 80
 _N_PROCESSES: Final = 2
 _LONGER: Final = 4
+#: A file system in memory, if there is one.
+_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - in a directory of its own
+#: Of a picture and its JSON, with what a file system adds.
+_BYTES_AN_ITEM: Final = 110_000
 #: A picture has more, and a JSON fewer.
 _LEAST_BYTES: Final = 20_000
 
@@ -86,8 +92,22 @@ def run(out: Path, n_items: int, n_pairs: int, *, may_install: bool) -> None:
     long = make_case(work / "long", _LONGER * n_items, dense_ids)
     with serve(long.list_file) as server:
         bench.n_urls = len(long.paths)
-        _split(bench, long, server)
+        _split(bench, long, server, "on disk")
+        with _in_memory(bench) as beside:
+            if beside is not None:
+                _split(beside, long, server, f"in memory ({_MEMORY}): what the disk does not limit")
     shutil.rmtree(work)
+
+
+@contextmanager
+def _in_memory(bench: _Bench) -> Iterator[_Bench | None]:
+    """The same bench in memory; None where there is not enough of it."""
+    wanted = bench.n_urls * _BYTES_AN_ITEM
+    if not _MEMORY.is_dir() or shutil.disk_usage(_MEMORY).free < 2 * wanted:
+        yield None
+        return
+    with TemporaryDirectory(dir=_MEMORY, prefix="yfcc-bench-") as folder:
+        yield replace(bench, work=Path(folder))
 
 
 def _compare(bench: _Bench, case: Case, endpoint: str, out: Path) -> list[Measured]:
@@ -227,7 +247,7 @@ def _crowd(bench: _Bench, case: Case, endpoint: str, ours: list[Measured]) -> No
     print()
 
 
-def _split(bench: _Bench, case: Case, server: Served) -> None:
+def _split(bench: _Bench, case: Case, server: Served, where: str) -> None:
     """One process on one core, two on two: what the server takes of those cores is counted out."""
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     if len(cores) < _N_PROCESSES:
@@ -255,7 +275,7 @@ def _split(bench: _Bench, case: Case, server: Served) -> None:
 
     starts_s: list[float] = []
     pairs = [(with_processes(1), with_processes(_N_PROCESSES)) for _ in range(bench.n_pairs)]
-    print(f"### processes, {bench.n_urls:,} photos, start and end included\n")
+    print(f"### processes, {bench.n_urls:,} photos, start and end included, {where}\n")
     rows: list[list[object]] = []
     for name, runs in zip(
         ("one, on one core", "two, on two cores"), zip(*pairs, strict=True), strict=True

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from yfcc.errors import TargetError
@@ -58,6 +58,12 @@ class Disk:
     def write(self, fd: int, content: bytes | bytearray | memoryview) -> int:
         """Number of bytes written: perhaps not all of them."""
         return os.write(fd, content)
+
+    def begin_writing(self, fd: int) -> None:
+        """Have the system begin to write a file's bytes; returns at once, and promises nothing."""
+        if hasattr(os, "posix_fadvise"):
+            with suppress(OSError):  # a file system need not know this
+                os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def fsync(self, fd: int) -> None:
         """Data and metadata are durable on return."""
