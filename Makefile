@@ -5,9 +5,10 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 YFCC   := $(BIN)/yfcc
 
+# Those left empty become no flags: then YFCC_* and yfcc.toml count, then the defaults.
 SOURCE ?=
-CATALOG ?= catalog.duckdb
-MIRROR ?= mirror
+CATALOG ?=
+MIRROR ?=
 WHERE ?=
 FROM ?=
 Q ?=
@@ -46,23 +47,26 @@ demo: $(VENV)/installed
 	@$(YFCC) demo run $(ARGS)
 
 metadata: $(VENV)/installed
-	@$(YFCC) metadata $(if $(SOURCE),--source '$(SOURCE)') --catalog '$(CATALOG)' $(ARGS)
+	@$(YFCC) metadata $(if $(SOURCE),--source '$(SOURCE)') $(if $(CATALOG),--catalog '$(CATALOG)') $(ARGS)
 
 download: $(VENV)/installed
-	@$(YFCC) download --catalog '$(CATALOG)' --mirror '$(MIRROR)' \
+	@$(YFCC) download $(if $(CATALOG),--catalog '$(CATALOG)') $(if $(MIRROR),--mirror '$(MIRROR)') \
 	    $(if $(WHERE),--where "$$YFCC_MAKE_WHERE") $(if $(FROM),--from '$(FROM)') $(ARGS)
 download: export YFCC_MAKE_WHERE := $(WHERE)
 
 query: $(VENV)/installed
-	@$(YFCC) query $(if $(FILE),--file '$(FILE)',"$$YFCC_MAKE_Q") --catalog '$(CATALOG)' \
-	    $(if $(wildcard $(MIRROR)/ledger),--mirror '$(MIRROR)') $(ARGS)
+	@$(YFCC) query $(if $(FILE),--file '$(FILE)',"$$YFCC_MAKE_Q") $(if $(CATALOG),--catalog '$(CATALOG)') \
+	    $(if $(QUERY_MIRROR),--mirror '$(QUERY_MIRROR)') $(ARGS)
 query: export YFCC_MAKE_Q := $(Q)
+# Without a mirror the tables of one are empty: it is named only where there is one.
+query: QUERY_MIRROR = $(or $(filter s3://%,$(MIRROR)),$(patsubst %/ledger,%,$(wildcard \
+    $(or $(MIRROR),$(if $(YFCC_MIRROR),,mirror))/ledger)))
 
 status: $(VENV)/installed
-	@$(YFCC) status --mirror '$(MIRROR)' $(ARGS)
+	@$(YFCC) status $(if $(MIRROR),--mirror '$(MIRROR)') $(ARGS)
 
 verify: $(VENV)/installed
-	@$(YFCC) verify --mirror '$(MIRROR)' $(ARGS)
+	@$(YFCC) verify $(if $(MIRROR),--mirror '$(MIRROR)') $(ARGS)
 
 # Tests start hundreds of processes: what Python compiles is kept, whatever the environment says.
 test test-s3: export PYTHONDONTWRITEBYTECODE :=

@@ -19,8 +19,9 @@ import pyarrow as pa
 from yfcc.catalog.tombstones import Reason, parse_list
 from yfcc.errors import SourceDamaged, UsageError
 from yfcc.media.address import UnusableUrl, follow, parse_url
+from yfcc.media.answer import content_length
 from yfcc.media.attempt import BrokenAnswerError
-from yfcc.media.body import content_length, md5_named_by
+from yfcc.media.body import md5_named_by
 from yfcc.media.facts import MediaFacts
 from yfcc.media.headers import Headers
 from yfcc.media.httpdate import parse_date

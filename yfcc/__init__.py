@@ -22,7 +22,7 @@ __version__ = "0.1.0"
 
 #: What ``import yfcc`` offers, and where it is: loaded when it is first asked for.
 _OFFERED = {
-    "CatalogItems": "yfcc.api.catalog",
+    "CatalogItems": "yfcc.api.catalog_items",
     "Explanation": "yfcc.catalog.explain",
     "MirrorItems": "yfcc.api.mirror",
     "OpenCatalog": "yfcc.api.catalog",

@@ -1,4 +1,5 @@
-from yfcc.api.catalog import CatalogItems, OpenCatalog, open_catalog
+from yfcc.api.catalog import OpenCatalog, open_catalog
+from yfcc.api.catalog_items import CatalogItems
 from yfcc.api.mirror import MirrorItems, OpenMirror, open_mirror
 from yfcc.catalog.explain import Explanation
 from yfcc.catalog.saved import SavedSelection

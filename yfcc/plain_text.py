@@ -23,7 +23,7 @@ def safe_text(value: object) -> str:
     'a\\x1b[31m\\nb'
     """
     text = str(value)
-    if text.isprintable() and text.isascii():
+    if text.isprintable():  # what reorders is not printable either
         return text
     return "".join(
         _code(character) if _is_control(character) or character in _BIDI else character

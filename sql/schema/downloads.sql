@@ -18,5 +18,8 @@ CREATE TABLE downloads (
     first_error  VARCHAR,
     fetched_at   TIMESTAMP,              -- UTC
     x_robots_tag VARCHAR,                -- as received
-    shard        SMALLINT NOT NULL
+    shard        SMALLINT NOT NULL,
+    n_trailing_bytes BIGINT,             -- after the end of what is stored; NULL for none
+    has_zero_run BOOLEAN,                -- true: a stretch of the picture is nothing but zeros
+    evidence     VARCHAR                 -- how it began, if it was no media; a character a byte
 );

@@ -113,6 +113,28 @@ def test_a_setting_where_a_command_stands_is_named(run_yfcc: RunYfcc, tmp_path: 
         assert "expected a table" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('mirorr = "x"', "yfcc.toml: mirorr: no flag has this name. Did you mean mirror?"),
+        ("[downlod]\nworkers = 3", "[downlod]: no command has this name. Did you mean download?"),
+        (
+            "[download]\nwokers = 3",
+            "[download] wokers: no flag has this name. Did you mean workers",
+        ),
+        ("[demo.data]\nitem = 5", "[demo.data] item: no flag has this name. Did you mean items?"),
+        ('[download]\nfrom = "nowhere"', "nowhere"),
+    ],
+)
+def test_a_setting_that_no_command_has_is_named_and_a_flag_called_from_is_one(
+    text: str, said: str, run_yfcc: RunYfcc, tmp_path: Path
+) -> None:
+    (tmp_path / "yfcc.toml").write_text(text)
+    done = run_yfcc("download", "--dry-run")
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+
+
 def test_a_settings_file_that_is_no_toml_is_named(run_yfcc: RunYfcc, tmp_path: Path) -> None:
     (tmp_path / "yfcc.toml").write_text("catalog = ")
     done = run_yfcc("metadata")

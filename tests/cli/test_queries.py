@@ -11,6 +11,8 @@ import polars as pl
 import pytest
 
 from tests.conftest import RunYfcc, SampleAt
+from yfcc.catalog.query import prepare_query
+from yfcc.catalog.reader import Catalog
 from yfcc.demo.serve import EmbeddedServers
 
 QUERIES = sorted((Path(__file__).parents[2] / "sql" / "queries").glob("*.sql"))
@@ -90,6 +92,7 @@ def test_a_query_without_a_mirror_finds_downloads_empty(
         ("SELECT 1; SELECT 2", "got 2 statements"),
         ("COPY items TO 'x.csv'", "got COPY: --format and --output write the answer to a file."),
         ("PRAGMA table_info('items')", "got PRAGMA: --tables and --describe TABLE tell what there"),
+        ("PIVOT items ON license USING count(*)", "write SELECT * FROM (PIVOT"),
         ("", "got 0 statements"),
         ("SELEC 1", "cannot be read"),
         ("SELECT nothing FROM items", "cannot be run"),
@@ -103,6 +106,44 @@ def test_sql_that_is_not_one_select_is_refused(
     assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_file_that_is_no_query_is_refused(
+    built: tuple[str, str], run_yfcc: RunYfcc, tmp_path: Path
+) -> None:
+    (tmp_path / "noise.sql").write_bytes(b"SELECT 1\n\xff")
+    for name, says in (
+        ("licences.sql", "--file licences.sql: no such SQL file. Did you mean licenses.sql?"),
+        ("zzz.sql", "--file zzz.sql: no such SQL file. yfcc has balanced_sample.sql, "),
+        ("noise.sql", "--file noise.sql, line 2: expected text in UTF-8."),
+    ):
+        done = run_yfcc("query", "--file", name, "--catalog", built[0])
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(f"yfcc: {says}")
+
+
+def test_types_that_python_lacks_are_printed_as_text(
+    built: tuple[str, str], run_yfcc: RunYfcc
+) -> None:
+    sql = (
+        "SELECT INTERVAL '1 month 2 days' AS i, [INTERVAL '3 days'] AS l, 'infinity'::DATE AS d, "
+        "TIMESTAMP '1864-07-04 12:00:00' AS t, MAP {'a': 1.5} AS m, [1, NULL] AS n, 2 AS a, 3 AS a "
+        "-- all"
+    )
+    done = run_yfcc("query", sql, "--catalog", built[0])
+    assert done.stdout == (
+        "i\tl\td\tt\tm\tn\ta\ta_1\n"
+        "1 month 2 days\t[3 days]\tinfinity\t1864-07-04 12:00:00\t{a=1.5}\t[1, None]\t2\t3\n"
+    )
+    with Catalog(Path(built[0])) as catalog:
+        table = prepare_query(catalog.connection, "SELECT INTERVAL '1 month' AS i, 1 AS n").table()
+    assert table.rows() == [("1 month", 1)]
+
+
+def test_numbers_that_json_lacks_are_null(built: tuple[str, str], run_yfcc: RunYfcc) -> None:
+    sql = "SELECT 'nan'::DOUBLE AS a, 1e0 / 0 AS b, 0.5::FLOAT AS c, NULL::DOUBLE AS d"
+    done = run_yfcc("query", sql, "--catalog", built[0], "--json")
+    assert done.stdout.split() == ["[", '{"a":null,"b":null,"c":0.5,"d":null}', "]"]
 
 
 def test_a_query_prints_untrusted_text_harmlessly(

@@ -121,6 +121,17 @@ def test_selections_are_listed_shown_and_checked(
     ]
 
 
+def test_a_selection_can_be_saved_without_a_query(
+    catalog: str, run_yfcc: RunYfcc, tmp_path: Path
+) -> None:
+    done = run_yfcc("query", "--save", "seas", "--tag", "sea", "--catalog", catalog)
+    path = tmp_path / "mine" / "selections" / "seas.json"
+    said = f"saved in {path}: 4 items, digest {digest_of(100, 102, 104, 106)}\n"
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", said)
+    beside = ("query", "SELECT 1 AS n", "--save", "seas", "--tag", "sea", "--catalog", catalog)
+    assert run_yfcc(*beside).stdout == "n\n1\n"
+
+
 @pytest.mark.parametrize(
     ("flags", "code", "says"),
     [
@@ -138,6 +149,7 @@ def test_selections_are_listed_shown_and_checked(
         (("--selection", "junk"), 4, "junk.json: cannot be read as a saved selection"),
         (("--selection", "later"), 4, "saved by yfcc 0.1.0 or before: schema_version 2"),
         (("--selection", "partly"), 4, "or before: 'n_items' is missing."),
+        (("--selection", "list"), 4, "or before: it is no JSON object."),
     ],
 )
 def test_what_cannot_be_saved_or_used_is_refused(
@@ -156,11 +168,12 @@ def test_what_cannot_be_saved_or_used_is_refused(
     }
     (folder / "kept.json").write_text(json.dumps(good))
     (folder / "junk.json").write_text("{")
+    (folder / "list.json").write_text("[1]")
     (folder / "later.json").write_text(json.dumps(good | {"schema_version": 2}))
     partly = {name: value for name, value in good.items() if name != "n_items"}
     (folder / "partly.json").write_text(json.dumps(partly))
     if flags[:2] == ("--selection", "kep"):
-        for name in ("junk", "later", "partly"):
+        for name in ("junk", "later", "list", "partly"):
             (folder / f"{name}.json").unlink()
     before = sorted(each.name for each in folder.iterdir())
     with pytest.raises(YfccError) as caught:

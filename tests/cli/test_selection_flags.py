@@ -97,8 +97,33 @@ def test_the_sql_of_an_explained_sample_selects_it(catalog: str, run_yfcc: RunYf
         (
             ("--country", "Atlantis"),
             (
-                "--country Atlantis: no item of the catalog has it. "
-                '`yfcc query "SELECT name FROM countries"` lists those there are.'
+                "--country Atlantis: no item of the catalog has it. The nearest there are: Japan, "
+                'France. `yfcc query "SELECT name, woeid FROM countries"` lists those there are.'
+            ),
+        ),
+        (
+            ("--country", "tokyo"),
+            (
+                "--country tokyo: no item of the catalog has it. It is a place of another kind: "
+                "--place tokyo."
+            ),
+        ),
+        (
+            ("--user", "ann"),
+            "--user ann: no item of the catalog has it. Expected an NSID, like 12345678@N00.",
+        ),
+        (
+            ("--country", "Japan", "--country", "Fiji"),
+            (
+                "--country: expected one value, got 2: Japan, Fiji. Flags are joined with AND; "
+                "--where takes OR."
+            ),
+        ),
+        (
+            ("--where", "date_taken < now()"),
+            (
+                "--where date_taken < now(): now gives other items another day. Write the time, "
+                "like TIMESTAMP '2012-02-16 09:56:37'."
             ),
         ),
         (
@@ -205,6 +230,59 @@ def test_a_condition_that_is_none_is_shown_where_it_goes_wrong(
     )
 
 
+CAST = "capture_device::INT > 0"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("query", "SELECT count(*) FROM selected"),
+        ("query", "SELECT photo_id FROM selected", "--format", "csv"),
+        ("query", "--explain", "--sample", "3"),
+        ("credits", "--from-catalog"),
+    ],
+)
+def test_a_condition_that_fails_at_an_item_is_named(
+    command: tuple[str, ...], catalog: str, run_yfcc: RunYfcc
+) -> None:
+    done = run_yfcc(*command, "--where", CAST, "--catalog", catalog)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(
+        f"yfcc: --where {CAST}: cannot be computed for every item; TRY_CAST(… AS …) gives NULL "
+        "where a cast fails: Conversion Error: Could not convert string 'Canon EOS 5D'"
+    )
+
+
+def test_a_query_that_fails_beside_a_good_condition_is_to_blame(
+    catalog: str, run_yfcc: RunYfcc
+) -> None:
+    sql = "SELECT capture_device::INT FROM selected"
+    done = run_yfcc("query", sql, "--where", "accuracy IS NULL", "--catalog", catalog)
+    assert done.returncode == 2
+    assert done.stderr.startswith("yfcc: the SQL cannot be run: Conversion Error")
+
+
+def test_settings_and_several_flags_mean_what_they_say(
+    catalog: str, run_yfcc: RunYfcc, tmp_path: Path
+) -> None:
+    (tmp_path / "yfcc.toml").write_text('tag = "sea"\nsample = 3\n[query]\nlicense = "by-sa"\n')
+    sql = "SELECT count(*) AS n, min(photo_id) AS first FROM selected"
+    one = run_yfcc("query", sql, "--catalog", catalog)
+    assert (one.stdout, one.stderr) == ("n\tfirst\n1\t104\n", "")
+    either = run_yfcc("query", sql, "--license", "by", "--license", "by-sa", "--catalog", catalog)
+    assert (either.stdout, either.stderr) == ("n\tfirst\n3\t100\n", "")
+
+
+def test_ids_that_a_catalog_lacks_are_said(catalog: str, run_yfcc: RunYfcc, tmp_path: Path) -> None:
+    (tmp_path / "ids.txt").write_text("101\n999\n")
+    flags = ("--ids", "ids.txt", "--catalog", catalog)
+    said = "2 different ids listed in ids.txt, 1 of them not in the catalog\n"
+    done = run_yfcc("query", "SELECT photo_id FROM selected", *flags)
+    assert (done.stdout, done.stderr) == ("photo_id\n101\n", said)
+    quiet = run_yfcc("query", "SELECT photo_id FROM selected", *flags, "--quiet")
+    assert (quiet.stdout, quiet.stderr) == ("photo_id\n101\n", "")
+
+
 def test_words_in_texts_and_comments_are_left_to_no_chance(catalog: str, run_yfcc: RunYfcc) -> None:
     where = "coalesce(title, 'random()') <> 'it''s' -- random() or uuid()"
     sql = "SELECT count(*) AS n FROM selected"
@@ -222,7 +300,8 @@ def test_a_query_reads_the_selection_and_the_mirrors_records(
         "FROM selected LEFT JOIN downloads USING (photo_id)"
     )
     done = run_yfcc("query", sql, "--catalog", catalog, "--media", "photo", "--format", "csv")
-    assert (done.stdout, done.stderr) == ("n,n_all,n_tried\n1,8,0\n", "")
+    said = "downloads: empty, as no mirror is named; --mirror names one.\n"
+    assert (done.stdout, done.stderr) == ("n,n_all,n_tried\n1,8,0\n", said)
     plain = run_yfcc("query", "SELECT count(*) AS n FROM photos", "--catalog", catalog)
     assert (plain.stdout, plain.stderr) == ("n\n7\n", "")
 

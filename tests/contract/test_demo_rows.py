@@ -248,3 +248,15 @@ def test_packs_may_leave_out_empty_rows_miss_some_and_have_orphans():
     listed = [line.split(b"\t")[0].decode() for line in torn.places.splitlines()]
     assert len(ids - set(listed)) / N_ITEMS == pytest.approx(0.1, abs=0.03)
     assert len(set(listed) - ids) / N_ITEMS == pytest.approx(0.05, abs=0.03)
+
+
+def test_some_cats_in_japan_may_be_used_commercially():
+    autotags, places = pack("autotags"), pack("places")
+    cats = [
+        int(row[0])
+        for row in rows()
+        if re.search("(^|,)cat:", autotags[row[1]]) and ":Japan:Country" in places[row[1]]
+        if "/by/" in row[18] or "/by-sa/" in row[18]
+    ]
+    assert len([number for number in cats if number < 300]) >= 2
+    assert len(cats) > 5

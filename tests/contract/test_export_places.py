@@ -18,8 +18,16 @@ from tests.conftest import SampleAt
 from tests.fakes.exporting import Mirrored, mirror_sample, request_for, without_heads
 from tests.fakes.meddling_proxy import Meddling, MeddlingProxy
 from tests.fakes.mirror_places import BucketPrefix, DirectoryMirror, MirrorPlace
+from yfcc.api.samples import ExportPieces
 from yfcc.catalog.select import Selection
-from yfcc.errors import LockedError, TargetError, UsageError, VerifyError
+from yfcc.errors import (
+    LockedError,
+    SourceDamaged,
+    SourceMissing,
+    TargetError,
+    UsageError,
+    VerifyError,
+)
 from yfcc.mirror.bucket.objects import Objects
 from yfcc.mirror.bucket.upload import PART_BYTES, Upload
 from yfcc.share.export_folder import ExportFolder
@@ -100,6 +108,28 @@ def test_an_export_is_the_same_in_every_place(
     files = check_whole(place)
     assert undated(files) == undated(check_whole(beside))
     assert {*DATED, "ATTRIBUTION.txt", "ATTRIBUTION.csv", "LICENSES.txt"} < files.keys()
+    pieces = [ExportPieces(each.address) for each in (place, beside)]
+    samples, same = (list(each.iter_samples(range(len(each)))) for each in pieces)
+    assert samples == same
+    assert len(samples) == summary.n_items
+
+
+def test_a_piece_of_an_export_that_is_lacking_or_torn_says_so(
+    mirrored: Mirrored, place: MirrorPlace
+) -> None:
+    with pytest.raises(SourceMissing, match="no finished export there"):
+        ExportPieces(place.address)
+    for form, folder in zip(FORMS, ("shards", "train"), strict=True):
+        export(mirrored, place, form, is_overwriting=True)
+        path = place.list(f"{folder}/")[-1 if form is FORMS[0] else 0]
+        content = place.read(path)
+        pieces = ExportPieces(place.address)
+        if form is FORMS[0]:
+            place.write(path, content[: len(content) // 2])
+        else:
+            place.remove(path)
+        with pytest.raises(SourceDamaged, match="not as the export wrote it"):
+            list(pieces.iter_samples(range(len(pieces))))
 
 
 def test_what_is_there_is_replaced_only_on_request_and_whole(

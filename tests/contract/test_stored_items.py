@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import yfcc
 from tests.fakes.mirror_checks import download
 from tests.fakes.mirror_items import FakeAcquire, make_items, media_bytes
 from tests.fakes.mirror_places import MirrorPlace
@@ -45,6 +46,16 @@ def test_each_stored_item_comes_once_in_order_with_bytes_and_json(place: MirrorP
     assert counts == StoredCounts(len(expected), len(expected), 0, 0)
 
 
+def test_items_come_with_their_bytes(place: MirrorPlace) -> None:
+    expected = mirrored(place)
+    with yfcc.open_mirror(place.address) as mirror:
+        given = [(item.photo_id, content) for item, content in mirror.with_media()]
+        assert given == [(photo_id, media_bytes(photo_id)) for photo_id in expected]
+        place.write(path_of(expected[3], "jpg"), b"")
+        with pytest.raises(VerifyError, match=f"item {expected[3]}, .* expected 3000 bytes"):
+            list(mirror.with_media())
+
+
 def test_no_byte_is_given_that_is_not_as_recorded(place: MirrorPlace) -> None:
     torn, changed, missing, other, *_ = mirrored(place)
     place.write(path_of(torn, "jpg"), media_bytes(torn)[:-1])
@@ -71,6 +82,19 @@ def test_no_byte_is_given_that_is_not_as_recorded(place: MirrorPlace) -> None:
         assert "yfcc verify --repair" in text
     assert "got 2999 bytes" in said[torn]
     assert "no file" in said[missing]
+
+
+def test_records_that_are_lost_are_not_passed_over_without_a_word(place: MirrorPlace) -> None:
+    mirrored(place)
+    path = next(path for path in place.list("ledger/") if path.endswith(".jsonl"))
+    content = bytearray(place.read(path))
+    content[20] ^= 1
+    place.write(path, bytes(content))
+    with (
+        open_any(place.address) as mirror,
+        pytest.raises(VerifyError, match=r"ledger/[0-9a-f]{3}.* without a seal.*--repair"),
+    ):
+        list(iter_stored(mirror))
 
 
 @pytest.mark.parametrize("mark", ["id", "sha256"])

@@ -20,6 +20,13 @@ def test_every_row_names_a_test_and_has_its_figures() -> None:
         assert row[3] != "0"
 
 
+def test_every_test_that_is_named_exists() -> None:
+    named = re.findall(r"\[(test_\w+)\]\(([\w/.]+)\)", (TESTS / "FAULTS.md").read_text())
+    assert len(named) > 70
+    for test, path in named:
+        assert f"def {test}(" in (TESTS / path).read_text(), test
+
+
 def test_every_test_that_counts_faults_has_a_row() -> None:
     page = (TESTS / "FAULTS.md").read_text()
     for path in TESTS.glob("flow/test_*.py"):

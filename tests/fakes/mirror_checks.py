@@ -23,7 +23,7 @@ from yfcc.model import Item, id_prefix
 COLUMNS = [
     *("photo_id", "outcome", "source", "url", "path", "n_bytes", "sha256", "content_type"),
     *("width", "height", "http_status", "attempts", "first_error", "fetched_at"),
-    *("x_robots_tag", "shard"),
+    *("x_robots_tag", "shard", "n_trailing_bytes", "has_zero_run", "evidence"),
 ]
 
 

@@ -94,6 +94,9 @@ class FakeAcquired:
     sha256: str | None = None
     rights: Mapping[str, str] = field(default_factory=dict)
     x_robots_tag: str | None = None
+    n_trailing_bytes: int | None = None
+    has_zero_run: bool = False
+    evidence: bytes | None = None
 
 
 def media_bytes(photo_id: int, n_bytes: int = 3_000) -> bytes:

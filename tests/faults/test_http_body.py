@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import threading
 import time
 import tracemalloc
 import zlib
+from collections.abc import Iterator
 
 import pytest
 
@@ -86,6 +88,32 @@ def test_two_lengths_that_differ_are_damage_and_two_equal_ones_are_not() -> None
     fetched = acquire_from(in_turn(other, same))
     assert (fetched.outcome, fetched.acquired.attempts) == (Outcome.STORED, 2)
     assert "Content-Length" in (fetched.acquired.first_error or "")
+
+
+#: One length said twice: ``http.client`` reads none.
+TWICE = [("Content-Length", f"{len(PHOTO)}, {len(PHOTO)}")]
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (reply(PHOTO, headers=TWICE, length=None), Outcome.STORED),
+        (reply(b"no such thing", 404, length=None), Outcome.GONE),
+    ],
+    ids=["length-twice", "404-without-length"],
+)
+def test_who_keeps_the_connection_open_is_not_waited_for(answer: bytes, outcome: Outcome) -> None:
+    is_done = threading.Event()
+    was_waited_for: list[bool] = []
+
+    def script(_: object) -> Iterator[bytes]:
+        yield answer
+        was_waited_for.append(not is_done.wait(10))
+
+    with ScriptedServer(script) as server, client_of(server, read_timeout_s=15.0) as client:
+        assert client.acquire(photo(), BytesSink()).outcome is outcome
+        is_done.set()
+    assert was_waited_for == [False]
 
 
 def test_a_flipped_bit_is_noticed_by_the_etag() -> None:
@@ -198,6 +226,13 @@ def test_a_bomb_is_too_large_and_never_unpacked_whole() -> None:
     assert fetched.outcome is Outcome.TOO_LARGE
     assert len(fetched.content) <= 10**6
     assert peak_bytes < 10**7
+
+
+def test_an_encoded_body_without_end_that_holds_nothing_is_too_large_at_the_cap() -> None:
+    nothing = b"\x00\x00\x00\xff\xff"  # an empty block, and not the last
+    start = reply(gzip.compress(b"")[:10], headers=[("Content-Encoding", "gzip")], length=None)
+    fetched = acquire_from(in_turn((start, Endless(nothing * 10_000))), max_bytes=10**6)
+    assert (fetched.outcome, fetched.n_requests) == (Outcome.TOO_LARGE, 1)
 
 
 @pytest.mark.parametrize("coding", ["br", "zstd", "gzip, gzip", "rot13"])

@@ -25,7 +25,7 @@ from tests.fakes.scripted_server import (
     in_turn,
     reply,
 )
-from yfcc.errors import SourceUnreachable
+from yfcc.errors import SourceForbidden, SourceUnreachable
 from yfcc.media.acquire import MediaClient
 from yfcc.media.settings import FetchSettings, Source
 from yfcc.media.settle import Acquired
@@ -135,6 +135,21 @@ def test_the_persistent_copys_name_may_not_lead_into_this_machine(
         assert found.outcome is Outcome.BLOCKED
         assert "127.0.0.1" in (found.last_error or "")
         assert server.requests == []
+
+
+@pytest.mark.parametrize("source", Source)
+def test_names_that_all_lead_into_this_machine_end_the_run_before_all_items_are_called_blocked(
+    monkeypatch: pytest.MonkeyPatch, source: Source
+) -> None:
+    with ScriptedServer(in_turn(WHOLE)) as server:
+        resolve_to(server.port, monkeypatch)
+        client = MediaClient(FetchSettings(sources=(source,), max_forbidden_run=3, **QUICK))
+        outcomes = [client.acquire(photo(i), BytesSink()).outcome for i in range(1, 4)]
+        with pytest.raises(SourceForbidden, match="--allow-private-hosts"):
+            client.acquire(photo(4), BytesSink())
+        client.close()
+    assert outcomes == [Outcome.BLOCKED] * 3
+    assert server.requests == []
 
 
 def test_one_connection_serves_many_items() -> None:

@@ -19,8 +19,10 @@ from tests.fakes.fetching import (
 )
 from tests.fakes.pictures import jpeg
 from tests.fakes.scripted_server import ScriptedServer, by_target, in_turn, reply
+from tests.unit.test_media_gate import SteppedClock
 from yfcc.errors import RateLimitedError, SourceForbidden
-from yfcc.media.settings import Source
+from yfcc.media.acquire import MediaClient
+from yfcc.media.settings import FetchSettings, Source
 from yfcc.media.sink import BytesSink
 from yfcc.model import Outcome
 
@@ -88,6 +90,17 @@ def test_retry_after_is_obeyed() -> None:
     started_s = time.monotonic()
     assert acquire_from(answers).outcome is Outcome.STORED
     assert time.monotonic() - started_s >= 1.0
+
+
+def test_a_pause_takes_nothing_from_the_time_for_an_attempt() -> None:
+    clock = SteppedClock()
+    with ScriptedServer(in_turn(reply(b"", 503, [("Retry-After", "100")]), WHOLE)) as server:
+        settings = FetchSettings(s3_endpoint=server.url, deadline_s=60.0)
+        client = MediaClient(settings, clock)
+        found = client.acquire(photo(), BytesSink())
+        client.close()
+    assert sum(clock.waits) >= 100
+    assert (found.outcome, found.attempts) == (Outcome.STORED, 2)
 
 
 def test_a_date_is_read_by_the_servers_own_clock() -> None:

@@ -72,6 +72,39 @@ def test_a_saved_selection_that_changed_is_refused_unless_that_is_accepted(
             catalog.saved("free")
 
 
+def test_sql_reaches_the_mirrors_records_and_leaves_nothing_behind(
+    doctest_demo: DemoPlaces,
+) -> None:
+    sql = "SELECT count(*) FROM selected JOIN downloads USING (photo_id)"
+    with yfcc.open_mirror(doctest_demo.mirror, doctest_demo.catalog) as mirror:
+        free = mirror.select(license="by")
+        assert free.query(sql).item() == len(free) > 0
+        assert mirror.query("SELECT count(*) FROM runs").item() == 1
+        (scratch,) = scratch_folders(doctest_demo.catalog)
+        assert not list(scratch.rglob("*.parquet"))
+        with pytest.raises(UsageError, match="expected one SELECT"):
+            free.query("DROP TABLE items")
+    for ask in (free.query, mirror.query):
+        with pytest.raises(UsageError, match="was closed"):
+            ask(sql)
+    with (
+        yfcc.open_mirror(doctest_demo.mirror) as alone,
+        pytest.raises(UsageError, match="made of the catalog"),
+    ):
+        alone.query(sql)
+
+
+def test_a_look_at_the_first_items_is_the_head_of_the_table(path: Path) -> None:
+    with yfcc.open_catalog(path) as catalog:
+        photos = catalog.select(media="photo", ids=[101, 103, 104, 105, 107, 999])
+        assert photos.head(3, ["photo_id"])["photo_id"].to_list() == [101, 103, 104]
+        assert photos.head(9).equals(photos.polars())
+        assert catalog.select(ids=[999]).head().shape[0] == 0
+        for ask in (lambda: catalog.head(0), lambda: catalog.select(country="Atlantis").head()):
+            with pytest.raises(UsageError):
+                ask()
+
+
 def test_items_found_by_words_come_ranked(path: Path) -> None:
     with yfcc.open_catalog(path) as catalog:
         sunsets = catalog.select(text="sunset")
@@ -180,6 +213,9 @@ def test_items_tell_their_flags(path: Path) -> None:
         ({"media": None, "sample": None, "license": None}, {}),
         ({"ids": Path("a/b.txt")}, {"ids": "a/b.txt"}),
         ({"license": ["by", "by-sa"]}, {"license": ["by", "by-sa"]}),
+        ({"ids": np.array([7, 5])}, {"where": "(photo_id IN (5, 7))"}),
+        ({"ids": ["7", "a" * 32]}, {"where": f"(photo_id IN (7) OR photo_hash IN ('{'a' * 32}'))"}),
+        ({"ids": [7], "where": "x"}, {"where": "(photo_id IN (7)) AND (\nx\n)"}),
         ({"tag": []}, {}),
     ],
 )
@@ -193,7 +229,10 @@ def test_values_may_be_of_pythons_own_kinds(flags: dict, wanted: dict) -> None:
         ({"sample": "5"}, "--sample '5': expected a whole number, got str."),
         ({"sample": True}, "--sample True: expected a whole number, got bool."),
         ({"commercial": 1}, "--commercial 1: expected True or False, got int."),
-        ({"ids": [1, 2]}, "--ids [1, 2]: expected text, got list."),
+        ({"ids": [1, 2.5]}, "--ids: 2.5: expected a photo id or a photo hash."),
+        ({"ids": ["1' OR true"]}, '--ids: "1\' OR true": expected a photo id or a photo hash.'),
+        ({"ids": []}, "--ids: expected a value, got none."),
+        ({"ids": range(1, 10_002)}, "--ids: expected at most 10,000 ids here, got more."),
         ({"tag": [None]}, "--tag None: expected text, got NoneType."),
         ({"license": 5}, "--license 5: expected text, or several, got int."),
         ({"license": []}, "--license: expected a value, got none."),

@@ -58,6 +58,14 @@ def test_a_country_is_looked_up_in_the_list_alone(listed: Path) -> None:
                 opening.__enter__()
 
 
+@pytest.mark.parametrize("text", ["UK", "u.k.", "ukm"])
+def test_initials_are_understood_as_what_they_stand_for(listed: Path, text: str) -> None:
+    with duckdb.connect(str(listed)) as connection:
+        connection.execute("INSERT INTO country_names VALUES (9, 'United Kingdom')")
+    with pytest.raises(UsageError, match=r"Did you mean United Kingdom\?$"):
+        count(listed, text)
+
+
 def test_a_catalog_without_the_list_is_looked_through(tmp_path: Path) -> None:
     path = write_small_catalog(tmp_path / "catalog.duckdb")
     assert count(path, "Japan") == 1

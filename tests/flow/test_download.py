@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -273,3 +274,29 @@ def test_a_flag_that_makes_no_sense_is_explained(
     assert done.returncode == 2, done.stderr
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_as_many_requests_as_workers_are_under_way_and_never_more(
+    run_yfcc: RunYfcc, catalog: str
+) -> None:
+    n_now = n_most = 0
+    lock = threading.Lock()
+    all_are_there = threading.Event()
+
+    def answer(_: str) -> Reply:
+        nonlocal n_now, n_most
+        with lock:
+            n_now += 1
+            n_most = max(n_most, n_now)
+            if n_now >= 16:
+                all_are_there.set()
+        all_are_there.wait(20)
+        time.sleep(0.1)  # for one more, if it may come
+        with lock:
+            n_now -= 1
+        return Reply(404)
+
+    with AnsweringServer(answer) as server:
+        found = download(run_yfcc, catalog, server.url, "--workers", "16", "--lines", "0-59")
+    assert found["exit_code"] == 0
+    assert n_most == 16

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import pytest
 from tests.conftest import RunYfcc
 from tests.fakes.answering_server import AnsweringServer, Reply
 from tests.fakes.mirror_checks import read_records
-from tests.fakes.pictures import jpeg
+from tests.fakes.pictures import jpeg, picture
 from yfcc.catalog.select import Selection
 from yfcc.errors import SourceUnreachable
 from yfcc.media.settings import FetchSettings
@@ -144,6 +146,45 @@ def test_what_asks_not_to_be_stored_is_not_unless_the_user_says_so_and_that_is_r
     assert len(stored) == N_ITEMS
     for document in stored:
         assert document["media"]["rights"] == {name.lower(): OPT_OUT[name] for name in OPT_OUT}
+
+
+def test_what_is_odd_about_bytes_is_recorded_and_a_picture_that_recurs_is_told(
+    run_yfcc: RunYfcc, catalog: str, tmp_path: Path
+) -> None:
+    page = b"<!DOCTYPE html>" + bytes(range(256)) * 2
+    large = picture("JPEG", (200, 200))
+    holed = large[: len(large) // 2] + bytes(8192) + large[len(large) // 2 + 8192 :]
+    n_odd: Counter[str] = Counter()
+    lock = threading.Lock()
+
+    def answer(_: str) -> Reply:
+        with lock:
+            odd = next((name for name in ("page", "hole") if not n_odd[name]), "tail")
+            n_odd[odd] += 1
+        return Reply(200, {"page": page, "hole": holed, "tail": jpeg() + b"junk"}[odd])
+
+    with AnsweringServer(answer) as server:
+        done = run_yfcc(
+            *("download", "--catalog", catalog, "--mirror", "mirror", "--media", "photo"),
+            *("--sample", "30", "--seed", "1", "--s3-endpoint", server.url),
+        )
+    assert done.returncode == 0, done.stderr
+    mirror = tmp_path / "mirror"
+    found = list(read_records(mirror).values())
+    (junk,) = [record for record in found if record["outcome"] == "not_media"]
+    assert junk["evidence"].encode("latin-1") == page[:256]
+    assert [record["has_zero_run"] for record in found].count(True) == 1
+    assert [record["n_trailing_bytes"] for record in found].count(4) == n_odd["tail"] == 28
+    digest = hashlib.sha256(jpeg() + b"junk").hexdigest()
+    assert last_run(mirror)["repeated"] == {digest: 28}
+    assert "28 items have the same picture" in done.stderr
+    assert digest in done.stderr
+    odd = "SELECT evidence FROM downloads WHERE outcome = 'not_media'"
+    asked = run_yfcc("query", "--catalog", catalog, "--mirror", "mirror", "--json", odd)
+    assert asked.returncode == 0, asked.stderr
+    assert json.loads(asked.stdout)[0]["evidence"].encode("latin-1") == page[:256]
+    assert run_yfcc("report", "--mirror", "mirror", "--out", "page.html").returncode == 0
+    assert digest in (tmp_path / "page.html").read_text()
 
 
 def test_two_commands_on_different_shards_keep_one_rate(

@@ -601,14 +601,17 @@ def test_overwriting_in_a_bucket_removes_the_earlier_files_last(
 def test_an_export_to_a_bucket_that_broke_off_is_cleared_up(
     catalog: Path, bucket: Any, store: str
 ) -> None:
+    part = f"a/b/items/license=by/part-00000-{'ab' * 6}.parquet"
     with open_target("s3://shared/a/b", "ab" * 6, is_overwriting=False) as target:
         _, sink = target.open_sink("items/license=by", 0, "parquet")
         sink.write(b"half")
         sink.close()
-    assert keys(bucket) == {
-        "a/b/_unfinished.json",
-        f"a/b/items/license=by/part-00000-{'ab' * 6}.parquet",
-    }
+        mark = bucket.get_object(Bucket="shared", Key="a/b/_unfinished.json")["Body"].read()
+        assert keys(bucket) == {"a/b/_unfinished.json", part}
+    assert keys(bucket) == set()
+    # As a kill leaves it.
+    bucket.put_object(Bucket="shared", Key="a/b/_unfinished.json", Body=mark)
+    bucket.put_object(Bucket="shared", Key=part, Body=b"half")
     export(catalog, "s3://shared/a/b")
     assert read_bucket(bucket, store) == truth(catalog)
 

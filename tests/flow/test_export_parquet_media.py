@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import io
 import json
@@ -75,8 +76,10 @@ def test_every_stored_item_is_a_row_with_its_media(
         else:
             assert row["media"]["bytes"] is None
             assert (mirrored.mirror / row["media"]["path"]).read_bytes() == content
-    has_credits = (tmp_path / "out" / "ATTRIBUTION.csv").exists()
-    assert has_credits == (images is Images.BYTES)
+        duties = row["license"].upper().split("-")[1:]
+        assert row["duties"] == duties
+    with (tmp_path / "out" / "ATTRIBUTION.csv").open(newline="") as lines:
+        assert {int(row["photo_id"]) for row in csv.DictReader(lines)} == rows.keys()
     subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=tmp_path / "out", check=True)
 
 

@@ -144,12 +144,8 @@ def test_the_ten_files_of_v1_come_out_as_ten(tmp_path):
 def test_a_selection_from_few_files_of_v1_is_one_file_that_can_be_read_again(tmp_path):
     catalog = build(write_files(tmp_path / "source", v1_files()), tmp_path / "c.duckdb")
     out = export(catalog, tmp_path / "out", Selection(lines="4-8"))
-    assert sorted(path.name for path in out.iterdir()) == [
-        "_manifest.json",
-        "yfcc100m_autotags-v1",
-        DATASET,
-        "yfcc100m_hash",
-    ]
+    names = {path.name for path in out.glob("yfcc100m_*")}
+    assert names == {"yfcc100m_autotags-v1", DATASET, "yfcc100m_hash"}
     again = items_of(build(out, tmp_path / "again.duckdb"))
     assert [row[1:] for row in again] == [row[1:] for row in items_of(catalog)[4:9]]
 
@@ -182,8 +178,8 @@ def test_what_cannot_be_exported_is_refused_and_nothing_is_left(tmp_path):
         export(catalog, tmp_path / "out")
     with pytest.raises(UsageError, match="none, bz2, gz, zst"):
         export(catalog, tmp_path / "other", packing="rar")
-    with pytest.raises(UsageError, match="expected a directory"):
-        export_tsv(TsvRequest(catalog, "s3://bucket/x", Selection()))
+    with pytest.raises(UsageError, match="expected a directory or s3://"):
+        export_tsv(TsvRequest(catalog, "gs://bucket/x", Selection()))
     with duckdb.connect(str(catalog)) as connection:
         connection.execute("DROP TABLE originals")
     with pytest.raises(SourceDamaged, match="Build it again"):

@@ -336,6 +336,26 @@ def test_the_commands(path: Path, run_yfcc: RunYfcc) -> None:
     assert "expected words" in json.loads(refused.stdout)["error"]["message"]
 
 
+def test_the_words_of_a_search_are_part_of_its_selection(
+    path: Path, run_yfcc: RunYfcc, tmp_path: Path
+) -> None:
+    """A sample is of what has them; so is what --save keeps, and what --explain tells."""
+    base = ("search", "cat", "--catalog", str(path), "--json", "--save")
+    some = run_yfcc(*base, "some", "--sample", "2")
+    ids = [each["photo_id"] for each in json.loads(some.stdout)["items"]]
+    assert len(ids) == 2
+    assert set(ids) < {1001, 1002, 1003}
+    run_yfcc(*base, "all")
+    again = run_yfcc("search", "dog", "--selection", "all", "--catalog", str(path), "--explain")
+    assert again.stdout.startswith("flag\talone\t% alone\twith those above\t%\n--text dog cat\t")
+    folder = path.parent / "selections"
+    saved = [json.loads((folder / f"{name}.json").read_bytes()) for name in ("some", "all")]
+    assert [each["flags"] for each in saved] == [{"text": "cat", "sample": 2}, {"text": "cat"}]
+    assert [each["n_items"] for each in saved] == [2, 3]
+    nothing = run_yfcc("search", "", "--save", "none", "--catalog", str(path))
+    assert (nothing.returncode, len(list(folder.iterdir()))) == (2, 2)
+
+
 def test_words_in_query_and_export(path: Path, run_yfcc: RunYfcc, tmp_path: Path) -> None:
     asked = run_yfcc(
         *("query", "--catalog", str(path), "--quiet", "--text", "東京", "--json"),

@@ -157,9 +157,12 @@ def test_comments_blank_lines_marks_and_both_kinds_may_mix(tmp_path: Path) -> No
         (b"1\n2\nthree\n4\n", "line 3: expected a photo id (digits) or a photo hash"),
         (b"# list\n\n\n-5\n", "line 4"),
         (b"1\n2\nx\x1b[31m\n", r"got 'x\x1b[31m'"),
-        (b"\xff\xfe1\x002\x00", "line 1"),
+        (b"\xff\xfe1\x002\x00", "line 1: expected a photo id or hash, got text in UTF-16"),
+        (b"\n<!doctype html>\n", "line 1: expected a photo id or hash, got a web page."),
+        (b"12, 13, 14", "line 1: expected one photo id a line, got several in one line."),
         (b"", "empty"),
-        (b"1" * (5 << 20) + b"\n", "line 1: expected a photo id or hash, got a line of"),
+        (b"1" * 100 + b"\n", "line 1: expected a photo id (digits) or a photo hash"),
+        (b"1\n" * 9 + b"1" * (5 << 20), "line 10: expected a photo id or hash, got a line of"),
     ],
 )
 def test_junk_is_refused_with_its_line(content: bytes, said: str, tmp_path: Path) -> None:
@@ -169,6 +172,13 @@ def test_junk_is_refused_with_its_line(content: bytes, said: str, tmp_path: Path
         listed(path)
     assert str(caught.value).startswith(f"--ids {path}")
     assert said in str(caught.value)
+
+
+def test_a_table_of_one_row_is_no_list_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "ids.txt"
+    for text, wanted in (("12,13", 12), ("photo_id,x,y\n12,13,14\n", 12), ("12\t13\t14\n", 12)):
+        path.write_text(text)
+        assert listed(path) == [wanted]
 
 
 def test_a_line_number_counts_through_all_of_a_long_file(tmp_path: Path) -> None:

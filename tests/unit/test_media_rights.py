@@ -86,6 +86,8 @@ def test_values_that_refuse(value: str) -> None:
         "max-image-preview: large; noai",
         "googlebot: max-snippet: <noimageai>",
         "nofollow none",
+        "all: noai",
+        "nofollow: none",
         "%noml%",
     ],
 )
@@ -163,6 +165,16 @@ def test_tdm_reservation_is_1_or_says_nothing(value: str, is_refused: bool) -> N
 )
 def test_content_usage(value: str, is_refused: bool) -> None:
     assert rights_of(("Content-Usage", value)).is_refused is is_refused
+
+
+def test_all_of_a_long_header_counts_is_read_in_no_time_and_is_kept_in_part() -> None:
+    # Without care this takes minutes: each unreadable piece would have all of them searched.
+    long = ";," * 30_000
+    assert not robots(long, long).is_refused
+    found = robots(long, f"{long} noai")
+    assert found.is_refused
+    assert len(found.headers["x-robots-tag"]) == 4001
+    assert len(combine_rights(found, found).headers["x-robots-tag"]) == 4001
 
 
 def test_no_header_is_no_statement() -> None:

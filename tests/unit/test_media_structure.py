@@ -104,6 +104,37 @@ def test_a_jpeg_without_a_picture_is_damaged() -> None:
         assert flaw_of(content).flaw is Flaw.DAMAGED
 
 
+def test_a_picture_without_width_or_height_is_damaged() -> None:
+    for size in ((0, 30), (40, 0)):
+        spelled = struct.pack(">HH", size[1], size[0])
+        assert "pixels" in flaw_of(jpeg().replace(struct.pack(">HH", 30, 40), spelled, 1)).reason
+        header = b"IHDR" + struct.pack(">II", *size) + PNG[24:29]
+        content = PNG[:12] + header + struct.pack(">I", zlib.crc32(header)) + PNG[33:]
+        assert "pixels" in flaw_of(content).reason
+
+
+def riff(kind: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
+    content = kind + b"".join(name + struct.pack("<I", len(each)) + each for name, each in chunks)
+    return b"RIFF" + struct.pack("<I", len(content)) + content
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        riff(b"WEBP", (b"VP8 ", b"<html>not a picture at all</html>")),
+        riff(b"WEBP", (b"VP8L", bytes(40))),
+        riff(b"WEBP", (b"VP8X", bytes(10)), (b"EXIF", bytes(40))),
+        riff(b"WEBP", (b"XXXX", bytes(40))),
+        WHOLE["webp"][:16] + b"\xff\xff\x00\x00" + WHOLE["webp"][20:],
+        riff(b"AVI ", (b"JUNK", bytes(200))),
+        riff(b"AVI ", (b"LIST", b"movi" + bytes(200))),
+        b"RIFF\x00\x00\x00\x00AVI <html>" + bytes(200),
+    ],
+)
+def test_a_name_on_the_outside_makes_no_picture(content: bytes) -> None:
+    assert flaw_of(content).flaw is Flaw.DAMAGED
+
+
 def test_a_hole_of_zeros_in_a_jpeg_is_flagged() -> None:
     content = picture("JPEG", (200, 200))
     assert len(content) > 20_000
@@ -115,7 +146,7 @@ def test_a_hole_of_zeros_in_a_jpeg_is_flagged() -> None:
 
 def test_the_height_of_a_jpeg_may_come_after_its_first_scan() -> None:
     content = jpeg().replace(struct.pack(">HH", 30, 40), struct.pack(">HH", 0, 40), 1)
-    assert facts_of(content).height is None
+    assert "40 x 0" in flaw_of(content).reason
     dnl = b"\xff\xdc\x00\x04\x00\x1e"
     assert facts_of(content[:-2] + dnl + b"\xff\xd9").height == 30
 
@@ -174,7 +205,8 @@ def test_an_avi_of_several_parts_and_one_that_never_was_finished() -> None:
     part = b"RIFF" + struct.pack("<I", 8) + b"AVIXmore"
     assert facts_of(avi() + part).n_trailing_bytes == 0
     assert flaw_of(avi() + part[:-1]).flaw is Flaw.TRUNCATED
-    assert facts_of(b"RIFF\x00\x00\x00\x00AVI " + bytes(9)).n_trailing_bytes == 0
+    unfinished = b"RIFF" + bytes(4) + avi()[8:]
+    assert facts_of(unfinished + bytes(9)).n_trailing_bytes == 0
 
 
 beginnings = st.sampled_from([content[:40] for content in WHOLE.values()])

@@ -6,8 +6,9 @@ import itertools
 
 import pytest
 
+from yfcc.media.answer import content_length
 from yfcc.media.attempt import Attempt, BrokenAnswerError, ErrorKind, Retry
-from yfcc.media.body import Body, content_length, md5_named_by
+from yfcc.media.body import Body, md5_named_by
 from yfcc.media.facts import Flaw, FlawedMedia, MediaFacts
 from yfcc.media.headers import Headers
 from yfcc.media.placeholder import DigestWatch, is_placeholder_target, is_wrong_type

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from difflib import get_close_matches
@@ -9,13 +10,17 @@ from operator import index
 from os import PathLike, fspath
 from typing import Any, Final, SupportsIndex, TypedDict, TypeGuard
 
-from yfcc.catalog.select import Selection
+from yfcc.catalog.select import Selection, literal
 from yfcc.errors import UsageError
 
 #: What Python has for the fields of a selection.
 _KINDS: Final = {"commercial": bool, "derivatives": bool, "sample": int, "seed": int}
 #: Characters of a value; no name that an item has is nearly as long.
 _LONGEST: Final = 2_000
+#: Ids of a list that is written into the condition.
+_MOST_IDS: Final = 10_000
+_ID: Final = re.compile(r"[1-9][0-9]{0,17}")
+_HASH: Final = re.compile(r"[0-9a-f]{16,32}")
 _EXPECTED: Final = {str: "text", bool: "True or False", int: "a whole number"}
 
 
@@ -24,7 +29,8 @@ class Flags(TypedDict, total=False):
 
     ``license`` is text with commas, or several codes; ``tag`` and ``autotag`` are one or several,
     of which an item has to have all. ``bbox`` is text or four numbers, west, south, east, north;
-    ``country`` and ``place`` are a name or the number of a WOEID.
+    ``country`` and ``place`` are a name or the number of a WOEID. ``ids`` is the path of a list, or
+    up to 10,000 photo ids or hashes, which become part of ``where``.
     """
 
     where: str | None
@@ -43,7 +49,7 @@ class Flags(TypedDict, total=False):
     user: str | None
     device: str | None
     lines: str | None
-    ids: str | PathLike[str] | None
+    ids: str | PathLike[str] | Iterable[int | str] | None
     sample: int | None
     seed: int
     per: str | None
@@ -63,17 +69,52 @@ def make_selection(flags: Flags) -> Selection:
     ('by', 'by-sa')
     >>> make_selection({"bbox": (138.9, 35.5, 140, 35.9), "country": 23424856}).bbox
     '138.9,35.5,140,35.9'
+    >>> make_selection({"ids": [4207153986, 35768260], "media": "photo"}).where
+    '(photo_id IN (35768260, 4207153986))'
     """
     known = [field.name for field in fields(Selection)]
     values: dict[str, Any] = {}
+    named: str | None = None
     for name, value in flags.items():
         if name not in known:
             near = get_close_matches(name, known, n=1)
             hint = f" Did you mean {near[0]}?" if near else f" There are {', '.join(known)}."
             raise UsageError(f"no selection flag {name!r}.{hint}")
-        if value is not None:
+        if name == "ids" and isinstance(value, Iterable) and not isinstance(value, str | PathLike):
+            named = _named(value)
+        elif value is not None:
             values[name] = _value(name, value)
+    if named is not None:
+        where = values.get("where")
+        values["where"] = named if where is None else f"{named} AND (\n{where}\n)"
     return Selection(**values)
+
+
+def _named(ids: Iterable[object]) -> str:
+    """The condition that items have one of some photo ids or hashes."""
+    numbers, hashes = set[int](), set[str]()
+    for each in ids:
+        if _is_whole(each) and 0 < index(each) < 2**63:
+            numbers.add(index(each))
+        elif isinstance(each, str) and _ID.fullmatch(each):
+            numbers.add(int(each))
+        elif isinstance(each, str) and _HASH.fullmatch(each):
+            hashes.add(each)
+        else:
+            raise UsageError(f"--ids: {each!r:.100}: expected a photo id or a photo hash.")
+        if len(numbers) + len(hashes) > _MOST_IDS:
+            raise UsageError(
+                f"--ids: expected at most {_MOST_IDS:,} ids here, got more. Write them to a file, "
+                "one a line, and give its path."
+            )
+    parts = []
+    if numbers:
+        parts.append(f"photo_id IN ({', '.join(map(str, sorted(numbers)))})")
+    if hashes:
+        parts.append(f"photo_hash IN ({', '.join(map(literal, sorted(hashes)))})")
+    if not parts:
+        raise _nothing("ids")
+    return f"({' OR '.join(parts)})"
 
 
 def _value(name: str, value: object) -> object:

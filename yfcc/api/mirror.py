@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
 from yfcc.api.catalog import OpenCatalog, open_catalog
 from yfcc.api.flags import Flags, make_selection
+from yfcc.api.outputs import MirrorOutputs
+from yfcc.api.records import bring_records
+from yfcc.api.with_media import iter_with_media
+from yfcc.catalog.query import open_records, prepare_query
 from yfcc.catalog.reader import Catalog
 from yfcc.catalog.select import Selection
 from yfcc.errors import UsageError
@@ -20,10 +24,17 @@ from yfcc.share.credits import Credit
 from yfcc.share.stored import StoredCounts, StoredItem, iter_stored
 
 if TYPE_CHECKING:
+    import polars as pl
     import pyarrow as pa
 
 
-class MirrorItems:
+_NO_CATALOG: Final = (
+    "a selection is made of the catalog: name it, as in "
+    "yfcc.open_mirror('mirror', 'catalog.duckdb')."
+)
+
+
+class MirrorItems(MirrorOutputs):
     """Stored items of an open mirror: those that a selection picks.
 
     Iterating gives :class:`~yfcc.share.stored.StoredItem`, in the mirror's order: its
@@ -58,8 +69,17 @@ class MirrorItems:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # For processes of their own: each opens the mirror anew.
-        catalog = None if self._catalog is None else self._catalog.path.absolute()
-        return _choose_anew, (self._address(), catalog, self.selection)
+        return _choose_anew, (self._address(), self._selected_of, self.selection)
+
+    def _asked(self) -> tuple[str, Path | None, Selection]:
+        # What is exported opens the mirror by itself; a closed one says so first.
+        _ = self._mirror
+        return self._address(), self._selected_of, self.selection
+
+    @property
+    def _selected_of(self) -> Path | None:
+        """The file of the catalog that selects; None if every stored item is meant."""
+        return None if self._catalog is None else self._catalog.path.absolute()
 
     def _address(self) -> str:
         """Where the mirror is, from any folder."""
@@ -72,6 +92,62 @@ class MirrorItems:
         if isinstance(self._place, Mirror) and self._place.fd < 0:
             raise UsageError(f"{self._place.root}: this mirror was closed; open it again.")
         return self._place
+
+    def with_media(self) -> Iterator[tuple[StoredItem, bytes]]:
+        """The items and their bytes; from a bucket, those of the next are fetched meanwhile.
+
+        >>> with yfcc.open_mirror(demo.mirror) as mirror:
+        ...     all(item.record.n_bytes == len(content) for item, content in mirror.with_media())
+        True
+
+        Yields
+        ------
+        tuple of StoredItem and bytes
+            In the mirror's order. Up to 24 items and 48 MiB wait in memory, or one larger item.
+
+        Raises
+        ------
+        VerifyError
+            Stored bytes or JSON are not as recorded.
+        TargetError
+            The mirror cannot be read.
+        """
+        return iter_with_media(self._mirror, iter(self))
+
+    def query(self, sql: str) -> pl.DataFrame:
+        """The answer to one SELECT over the catalog's tables and the mirror's records.
+
+        ``selected`` is the catalog's items that are picked, stored or not; ``downloads`` and
+        ``runs`` are read from the ledger anew.
+
+        >>> with yfcc.open_mirror(demo.mirror, demo.catalog) as mirror:
+        ...     mirror.select(license="by").query(
+        ...         "SELECT outcome FROM selected JOIN downloads USING (photo_id) GROUP BY outcome"
+        ...     ).rows()
+        [('stored',)]
+
+        Raises
+        ------
+        UsageError
+            It is no SELECT, or cannot be run; or the mirror was opened without a catalog.
+        TargetError
+            The mirror cannot be read, or there is no room beside the catalog for its records.
+        """
+        _ = self._mirror  # a closed one says so
+        catalog = self._reader()
+        prepare_query(catalog.connection, sql)  # what is no SELECT costs nothing more
+        with (
+            catalog.lend_folder() as folder,
+            bring_records(self._address(), sql, folder, is_cached=False) as records,
+            open_records(catalog, self.selection, records) as connection,
+        ):
+            return prepare_query(connection, sql).table()
+
+    def _reader(self) -> Catalog:
+        """The catalog that SQL is asked of."""
+        if self._catalog is None:
+            raise UsageError(_NO_CATALOG)
+        return self._catalog
 
     def count(self) -> int:
         """Number of stored items that are picked; reads the ledger of their shards."""
@@ -167,6 +243,9 @@ class OpenMirror(MirrorItems):
         chosen = self.catalog.saved(name, accept_changed=accept_changed)
         return self.choose(chosen.selection)
 
+    def _reader(self) -> Catalog:
+        return self.catalog.reader
+
     def __reduce__(self) -> tuple[Any, ...]:
         catalog = None if self._chooser is None else self._chooser.path.absolute()
         return open_mirror, (self._address(), catalog)
@@ -181,10 +260,7 @@ class OpenMirror(MirrorItems):
             The mirror was opened without one.
         """
         if self._chooser is None:
-            raise UsageError(
-                "a selection is made of the catalog: name it, as in "
-                "yfcc.open_mirror('mirror', 'catalog.duckdb')."
-            )
+            raise UsageError(_NO_CATALOG)
         return self._chooser
 
     def status(self) -> MirrorStatus:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypedDict
+from typing import IO, TYPE_CHECKING, Any, Final, Protocol, TypedDict
 
 import orjson
 
+from yfcc.api.with_media import iter_with_media
 from yfcc.catalog.ids_by_shard import open_ids_by_shard
 from yfcc.catalog.reader import Catalog
 from yfcc.catalog.select import Selection
 from yfcc.errors import SourceDamaged, SourceMissing, UsageError
 from yfcc.mirror.ledger import list_shards
 from yfcc.mirror.opening import open_any
+from yfcc.share.ahead import N_AHEAD, map_within
 from yfcc.share.captions import build_caption
 from yfcc.share.export_place import MANIFEST
+from yfcc.share.removal_look import Look, look_at
 from yfcc.share.stored import iter_stored_shards
 
 if TYPE_CHECKING:
@@ -106,11 +111,11 @@ class MirrorPieces:
             for number in numbers
         }
         with open_any(self._address) as mirror:
-            for item in iter_stored_shards(mirror, wanted):
+            for item, media in iter_with_media(mirror, iter_stored_shards(mirror, wanted)):
                 document = item.document
                 yield Sample(
                     photo_id=item.photo_id,
-                    media=item.read_media(),
+                    media=media,
                     extension=item.extension,
                     caption=build_caption(document["metadata"]),
                     document=document,
@@ -118,11 +123,12 @@ class MirrorPieces:
 
 
 class ExportPieces:
-    """A finished export in a directory, as ``webdataset`` or ``imagefolder``.
+    """A finished export as ``webdataset`` or ``imagefolder``, in a directory or in a bucket.
 
     Parameters
     ----------
     out : str or Path
+        A directory, or ``s3://bucket/prefix``.
 
     Raises
     ------
@@ -130,19 +136,23 @@ class ExportPieces:
         No finished export is there.
     UsageError
         It is in another form.
+    TargetError
+        The bucket cannot be read.
     """
 
     def __init__(self, out: str | Path) -> None:
-        self._out = Path(out)
-        try:
-            manifest = orjson.loads((self._out / MANIFEST).read_bytes())
-        except (FileNotFoundError, NotADirectoryError) as error:
+        self._out = str(out).rstrip("/") if "://" in str(out) else str(out)
+        with closing(look_at(self._out)) as look:
+            content = look.read(MANIFEST)
+        if content is None:
             raise SourceMissing(
                 f"{out}: no finished export there, as it has no {MANIFEST}. Run `yfcc export` to "
                 "its end, or name another directory."
-            ) from error
+            )
+        try:
+            manifest = orjson.loads(content)
         except orjson.JSONDecodeError as error:
-            raise SourceDamaged(f"{self._out / MANIFEST}: no JSON ({error}).") from error
+            raise SourceDamaged(f"{self._out}/{MANIFEST}: no JSON ({error}).") from error
         self._form = manifest.get("form")
         if self._form not in _FORMS:
             raise UsageError(
@@ -164,33 +174,53 @@ class ExportPieces:
         ------
         SourceDamaged
             A part is torn, or not what the export wrote.
+        TargetError
+            The bucket cannot be read.
         """
-        for number in numbers:
-            path, index = self._pieces[number]
-            try:
-                if self._form == "webdataset":
-                    yield from _iter_archive(self._out / path)
-                else:
-                    yield from self._iter_folder(index)
-            except (OSError, tarfile.TarError, orjson.JSONDecodeError, KeyError) as error:
-                raise SourceDamaged(
-                    f"{self._out / path}: not as the export wrote it ({error}). Check it with "
-                    "`sha256sum -c SHA256SUMS`, and run `yfcc export` again."
-                ) from error
+        with ExitStack() as stack:
+            look = look_at(self._out)
+            stack.callback(look.close)
+            executor = None
+            if "://" in self._out and self._form == "imagefolder":
+                # Every photo is a wait of a round trip.
+                executor = stack.enter_context(ThreadPoolExecutor(N_AHEAD))
+            for number in numbers:
+                path, index = self._pieces[number]
+                try:
+                    if self._form == "webdataset":
+                        with look.stream(path) as stream:
+                            yield from _iter_archive(stream)
+                    else:
+                        yield from self._iter_folder(look, index, executor)
+                except (OSError, tarfile.TarError, orjson.JSONDecodeError, KeyError) as error:
+                    raise SourceDamaged(
+                        f"{self._out}/{path}: not as the export wrote it ({error}). Check it with "
+                        "`sha256sum -c SHA256SUMS`, and run `yfcc export` again."
+                    ) from error
 
-    def _iter_folder(self, index: str) -> Iterator[Sample]:
-        with (self._out / index).open("rb") as lines:
+    def _iter_folder(
+        self, look: Look, index: str, executor: ThreadPoolExecutor | None
+    ) -> Iterator[Sample]:
+        def read(row: Mapping[str, Any]) -> Sample:
+            path = self._path(row["path"])
+            media = look.read(path)
+            if media is None:
+                raise FileNotFoundError(path)
+            return Sample(
+                photo_id=row["photo_id"],
+                media=media,
+                extension=PurePosixPath(path).suffix[1:],
+                caption=row["caption"],
+                document=row,
+            )
+
+        with look.stream(index) as lines:
             next(lines)
-            for line in lines:
-                row = orjson.loads(line)
-                path = self._path(row["path"])
-                yield Sample(
-                    photo_id=row["photo_id"],
-                    media=(self._out / path).read_bytes(),
-                    extension=PurePosixPath(path).suffix[1:],
-                    caption=row["caption"],
-                    document=row,
-                )
+            rows = map(orjson.loads, lines)
+            if executor is None:
+                yield from map(read, rows)
+            else:
+                yield from map_within(executor.submit, read, rows, lambda row: row["n_bytes"])
 
     def _path(self, path: str) -> str:
         """A path below the export; one that leads out of it is refused."""
@@ -199,9 +229,10 @@ class ExportPieces:
         return path
 
 
-def _iter_archive(path: Path) -> Iterator[Sample]:
+def _iter_archive(stream: IO[bytes]) -> Iterator[Sample]:
     """The samples of an archive: members of one name, whatever their order."""
-    with tarfile.open(path, "r:") as archive:
+    # Read once, from its beginning to its end: in a bucket there is no way back.
+    with tarfile.open(fileobj=stream, mode="r|") as archive:
         name, members = "", dict[str, bytes]()
         for member in archive:
             stem, _, extension = member.name.partition(".")

@@ -131,7 +131,7 @@ class ExportDataset(PieceDataset):
     Parameters
     ----------
     out : str or Path
-        The export's directory.
+        The export's directory, or ``s3://bucket/prefix``.
     transform : callable, optional
         As for :class:`PieceDataset`, and so are all others.
     """

@@ -11,7 +11,9 @@ from yfcc.catalog.select import Selection
 from yfcc.catalog.sqlfiles import read_sql
 
 _SCAN_ROWS: Final = 8_192
-_COLUMNS: Final = "photo_id, title, author, author_url, source_url, license_name, license_url"
+_COLUMNS: Final = (
+    "photo_id, title, author, author_url, user_nsid, source_url, license_name, license_url"
+)
 
 
 def iter_attributions(catalog: Catalog, selection: Selection) -> Iterator[dict[str, Any]]:
@@ -20,8 +22,8 @@ def iter_attributions(catalog: Catalog, selection: Selection) -> Iterator[dict[s
     Yields
     ------
     dict
-        ``photo_id, title, author, author_url, source_url, license_name, license_url``; None for
-        what the catalog lacks.
+        ``photo_id, title, author, author_url, user_nsid, source_url, license_name, license_url``;
+        None for what the catalog lacks.
 
     Raises
     ------

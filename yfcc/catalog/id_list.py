@@ -14,8 +14,10 @@ Blank lines and those that begin with ``#`` are skipped. Anything else is refuse
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from os import cpu_count
 from pathlib import Path
 from typing import Final
@@ -24,9 +26,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from yfcc.errors import UsageError
-from yfcc.metadata.lines import LineChunk, iter_line_chunks
+from yfcc.metadata.bzip2 import BlockPosition, RawBlock
+from yfcc.metadata.lines import MAX_LINE_BYTES, LineChunk
 from yfcc.metadata.source.directory import DirectorySource
 from yfcc.metadata.unpack import iter_unpacked
+from yfcc.metadata.unpack.packing import HEAD_BYTES, is_page
 
 _MAX_ID: Final = 2**63 - 1
 _FIELD: Final = re.compile(rb"""[ ]*(["']?)([^\t,; "']*)\1[ ]*(?:[\t,; ].*)?""", re.DOTALL)
@@ -45,6 +49,10 @@ _FAST_HASH: Final = re.compile(rb"^([0-9a-f]{20,32})(?:[\t,; ][^\n]*|\r)?\n", re
 _FAST_CLIP: Final = re.compile(
     rb"^[0-9]+\t([1-9][0-9]{0,17})\t[0-9a-f]{16,32}(?:[\t\r][^\n]*)?\n", re.MULTILINE
 )
+#: A list that consists of this line was meant to have more of them.
+_SEVERAL: Final = re.compile(rb"\s*[0-9]+(?:[,; ]+[0-9]+){2,}[,; ]*\s*")
+#: Nobody reads a list again from its middle.
+_NOWHERE: Final = BlockPosition(bit=0)
 #: A line that begins so may be CLIP's: the first column is not its id.
 _LIKE_CLIP: Final = re.compile(rb"^[0-9]+\t[0-9]+\t[0-9a-f]{16}", re.MULTILINE)
 
@@ -86,12 +94,49 @@ def iter_listed(path: Path) -> Iterator[pa.RecordBatch]:
         raise UsageError(f"--ids {name}: {what}; expected a file with a photo id or hash a line.")
     if not path.stat().st_size:
         raise UsageError(f"--ids {path}: the file is empty; expected a photo id a line.")
+    _check_beginning(path)
     source = DirectorySource(path)
     (source_object,) = source.list_objects()
     with ThreadPoolExecutor(cpu_count() or 1, "unpack") as executor:
         blocks = iter_unpacked(source, source_object, executor, ahead=4)
-        for chunk in iter_line_chunks(blocks, str(path)):
+        for chunk in _iter_chunks(blocks, str(path)):
+            if not chunk.first_line and chunk.n_lines == 1 and _SEVERAL.fullmatch(chunk.data):
+                raise UsageError(
+                    f"--ids {path}, line 1: expected one photo id a line, got several in one line."
+                )
             yield _batch_of(chunk)
+
+
+def _iter_chunks(blocks: Iterable[RawBlock], file: str) -> Iterator[LineChunk]:
+    """Whole lines, as :func:`yfcc.metadata.lines.iter_line_chunks` cuts them.
+
+    What counts lines there is compiled, which takes longer to load than a list to read.
+    """
+    n_lines, rest = 0, b""
+    for block in chain(blocks, [None]):
+        # The last line may lack its newline.
+        raw = rest + block.raw if block else rest + b"\n" * bool(rest)
+        end, found = raw.rfind(b"\n") + 1, raw.count(b"\n")
+        rest = raw[end:]
+        if len(rest) > MAX_LINE_BYTES:
+            raise UsageError(
+                f"--ids {file}, line {n_lines + found + 1}: expected a photo id or hash, "
+                f"got a line of more than {MAX_LINE_BYTES:,} bytes."
+            )
+        if end:
+            yield LineChunk(file, raw[:end], found, n_lines, 0, _NOWHERE)
+            n_lines += found
+
+
+def _check_beginning(path: Path) -> None:
+    """Refuse what other programs write and call text."""
+    with path.open("rb") as stream:
+        head = stream.read(HEAD_BYTES)
+    what = "a web page" if is_page(head) else None
+    if head.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        what = "text in UTF-16 (save it as UTF-8)"
+    if what:
+        raise UsageError(f"--ids {path}, line 1: expected a photo id or hash, got {what}.")
 
 
 def _why_no_file(path: Path) -> str | None:
@@ -107,11 +152,6 @@ def _why_no_file(path: Path) -> str | None:
 
 
 def _batch_of(chunk: LineChunk) -> pa.RecordBatch:
-    if chunk.long_line:
-        raise UsageError(
-            f"--ids {chunk.file}, line {chunk.first_line + 1}: expected a photo id or hash, got a "
-            f"{chunk.long_line.reason}."
-        )
     has_clip = _LIKE_CLIP.search(chunk.data) is not None
     for pattern in (_FAST_CLIP,) if has_clip else (_FAST_ID, _FAST_HASH):
         found = pattern.findall(chunk.data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from shlex import quote
 from typing import Final
 
 import duckdb
@@ -19,8 +20,9 @@ _N_SLICES: Final = 8
 _N_HINTS: Final = 3
 #: Catalogs of earlier versions have no such table.
 _COUNTRIES: Final = "country_names"
-#: Jaro-Winkler; below it a name is not near.
+#: Jaro-Winkler; below the first a name is not what was meant, below the second not even like it.
 _LEAST_SIMILARITY: Final = 0.8
+_LEAST_LIKENESS: Final = 0.5
 
 #: Where the names of a flag are. Nobody is told the NSIDs of others.
 _SOURCES: Final = {
@@ -31,7 +33,7 @@ _SOURCES: Final = {
     "device": "SELECT capture_device AS name, '' AS kind",
 }
 _WHAT_LISTS_THEM: Final = {
-    "country": "SELECT name FROM countries",
+    "country": "SELECT name, woeid FROM countries",
     "autotag": "SELECT concept, count(*) FROM item_autotags GROUP BY concept",
     "device": "SELECT DISTINCT capture_device FROM items",
 }
@@ -147,17 +149,34 @@ def _named(selection: Selection) -> Iterator[_Name]:
 
 
 def _hint(connection: duckdb.DuckDBPyConnection, flag: str, text: str) -> str:
-    if flag not in _SOURCES or text.isdigit():
-        return ""
-    near = _nearest(connection, flag, text)
-    if near:
-        return f" Did you mean {' or '.join(near)}?"
-    if flag in _WHAT_LISTS_THEM:
-        return f' `yfcc query "{_WHAT_LISTS_THEM[flag]}"` lists those there are.'
-    return ""
+    if flag == "user":
+        return "" if "@N" in text else " Expected an NSID, like 12345678@N00."
+    near = [] if text.isdigit() else _nearest(connection, flag, text)
+    meant = [name for name, likeness in near if likeness >= _LEAST_SIMILARITY]
+    hint = f" Did you mean {' or '.join(meant)}?" if meant else ""
+    if flag == "country" and _is_place(connection, text):
+        return f"{hint} It is a place of another kind: --place {quote(text)}."
+    if not meant and near:
+        hint = f" The nearest there are: {', '.join(name for name, _ in near)}."
+    if not meant and flag in _WHAT_LISTS_THEM:
+        hint += f' `yfcc query "{_WHAT_LISTS_THEM[flag]}"` lists those there are.'
+    return hint
 
 
-def _nearest(connection: duckdb.DuckDBPyConnection, flag: str, text: str) -> list[str]:
+def _is_place(connection: duckdb.DuckDBPyConnection, text: str) -> bool:
+    """Whether items, of those that are looked at, have such a place that is no country."""
+    test = f"{is_place(text)} AND place.type <> 'Country'"
+    query = (
+        f"SELECT 1 FROM ({_looked_at(connection)}) "
+        f"WHERE len(list_filter(places, lambda place: {test})) > 0 LIMIT 1"
+    )
+    return bool(connection.execute(query).fetchall())
+
+
+def _nearest(
+    connection: duckdb.DuckDBPyConnection, flag: str, text: str
+) -> list[tuple[str, float]]:
+    """The nearest names, and how near they are, from 0 to 1."""
     kind = " AND kind = 'Country'" if flag == "country" else ""
     source = f"{_SOURCES[flag]} FROM ({_looked_at(connection)})"
     if flag == "country" and _is_country(connection, text) is not None:
@@ -166,14 +185,28 @@ def _nearest(connection: duckdb.DuckDBPyConnection, flag: str, text: str) -> lis
     # Of a device people know the beginning.
     compared = f"left({name}, {len(text)})" if flag == "device" else name
     likeness = f"jaro_winkler_similarity({compared}, {wanted})"
+    if flag == "country":
+        likeness = f"greatest({likeness}, {_initials_alike(name, wanted)})"
     rows = connection.execute(
         f"""
-        SELECT name
+        SELECT name, max({likeness}) AS likeness
         FROM (SELECT DISTINCT name, kind FROM ({source}))
-        WHERE name IS NOT NULL{kind} AND {likeness} >= {_LEAST_SIMILARITY}
-        GROUP BY name ORDER BY {likeness} DESC, name LIMIT {_N_HINTS}"""
+        WHERE name IS NOT NULL{kind} AND {likeness} >= {_LEAST_LIKENESS}
+        GROUP BY name ORDER BY likeness DESC, name LIMIT {_N_HINTS}"""
     )
-    return [row[0] for row in rows.fetchall()]
+    return rows.fetchall()
+
+
+def _initials_alike(name: str, wanted: str) -> str:
+    """A SQL expression: 1 if what is wanted are a name's initials, as UK, or nearly, as USA."""
+    letters = f"replace({wanted}, '.', '')"
+    first = f"list_transform(string_split({name}, ' '), lambda word: left(word, 1))"
+    initials = f"array_to_string({first}, '')"
+    is_alike = (
+        f"len({initials}) > 1 AND starts_with({letters}, {initials}) "
+        f"AND len({letters}) <= len({initials}) + 1"
+    )
+    return f"CASE WHEN {is_alike} THEN 1 ELSE 0 END"
 
 
 def _looked_at(connection: duckdb.DuckDBPyConnection) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,9 +18,10 @@ from yfcc.catalog.names import check_names
 from yfcc.catalog.reader import Catalog
 from yfcc.catalog.select import Selection, literal
 from yfcc.catalog.select_rules import FOUND
-from yfcc.catalog.sqlfiles import read_sql
+from yfcc.catalog.select_where import check_computed
+from yfcc.catalog.sqlfiles import read_sql, sql_names
 from yfcc.catalog.standard_output import StandardOutput
-from yfcc.errors import SourceMissing, TargetError, UsageError
+from yfcc.errors import TargetError, UsageError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,7 +34,14 @@ _INSTEAD: Final = {
     "EXPORT": "--format and --output write the answer to a file",
     "PRAGMA": "--tables and --describe TABLE tell what there is",
     "CALL": "--tables and --describe TABLE tell what there is",
+    "MULTI": "write SELECT * FROM (PIVOT … ON … IN (…)), with the values that become columns",
 }
+#: Types whose values Python cannot hold all of, as months and times after the year 9999, or does
+#: not write plainly inside a list.
+_BEYOND_PYTHON: Final = re.compile(
+    r"INTERVAL|DATE|TIME|UNION|VARIANT|GEOMETRY|BIT|BIGNUM|[( ](DECIMAL|UUID)|(DECIMAL|UUID).*\["
+)
+_FLOAT: Final = re.compile("^(FLOAT|DOUBLE)$")
 _COPY_OPTIONS: Final = {
     "csv": "FORMAT csv, HEADER true",
     "json": "FORMAT json, ARRAY true",
@@ -55,18 +64,60 @@ class Query:
     sql: str
 
     def table(self) -> pl.DataFrame:
-        """The whole answer as a polars table.
+        """The whole answer as a polars table; intervals and unions are text there.
 
         Raises
         ------
         UsageError
             The SQL cannot be run.
         """
+        text = self._changed(re.compile("INTERVAL|UNION|VARIANT"), "CAST({} AS VARCHAR)")
         try:
-            answer: pl.DataFrame = self.connection.sql(self.sql).pl()
+            answer: pl.DataFrame = self.connection.sql(text).pl()
         except duckdb.Error as error:
             raise _explained(error, self.connection) from error
         return answer
+
+    def rows(self) -> tuple[list[str], list[tuple[object, ...]]]:
+        """The names of the columns, and all rows, to be printed: times and the like are text.
+
+        Raises
+        ------
+        UsageError
+            The SQL cannot be run.
+        """
+        text = self._changed(_BEYOND_PYTHON, "CAST({} AS VARCHAR)")
+        try:
+            answer = self.connection.execute(text)
+            return [column[0] for column in answer.description or ()], answer.fetchall()
+        except duckdb.Error as error:
+            raise _explained(error, self.connection) from error
+
+    def _changed(self, kinds: re.Pattern[str], change: str) -> str:
+        """The SQL with a change to its columns of some types.
+
+        Parameters
+        ----------
+        kinds : re.Pattern
+            Searched for in the names of types.
+        change : str
+            A SQL expression with ``{}`` for the column.
+        """
+        try:
+            found = self.connection.sql(self.sql)
+            # EXPLAIN has no columns that this asks for.
+            kinds_of = [str(each) for each in found.types] if found is not None else []
+        except duckdb.Error as error:
+            raise _explained(error, self.connection) from error
+        if not any(map(kinds.search, kinds_of)):
+            return self.sql
+        columns = ", ".join(
+            f"{change.format(f'#{number}')} AS {_quoted(name)}"
+            if kinds.search(kind)
+            else f"#{number}"
+            for number, (name, kind) in enumerate(zip(found.columns, kinds_of, strict=True), 1)
+        )
+        return f"SELECT {columns} FROM (\n{self.sql}\n)"
 
     def write(self, kind: str, target: str) -> None:
         """Stream the answer to a file or an ``s3://`` address.
@@ -100,7 +151,10 @@ class Query:
             raise _explained(error, self.connection) from error
 
     def _copy(self, kind: str, path: str) -> None:
-        self.connection.execute(f"COPY (\n{self.sql}\n) TO {literal(path)} ({_COPY_OPTIONS[kind]})")
+        text = self.sql
+        if kind == "json":  # which has no number for what is none
+            text = self._changed(_FLOAT, "CASE WHEN isfinite({0}) THEN {0} END")
+        self.connection.execute(f"COPY (\n{text}\n) TO {literal(path)} ({_COPY_OPTIONS[kind]})")
 
     def print(self, kind: str, output: StandardOutput) -> None:
         """Stream the answer to standard output.
@@ -155,7 +209,12 @@ def open_records(
         connection.execute(_found_view(selection))
         for table, files in records.items():
             attach_records(connection, table, files)
-        yield connection
+        try:
+            yield connection
+        except UsageError as error:
+            if selection.where and isinstance(error.__cause__, duckdb.Error):
+                check_computed(connection, selection.where)
+            raise
 
 
 def _found_view(selection: Selection) -> str:
@@ -236,14 +295,29 @@ def read_query_file(path: Path) -> str:
 
     Raises
     ------
-    SourceMissing
+    UsageError
+        There is no such file, or no text in it.
     """
     if path.is_file():
-        return path.read_text(encoding="utf-8")
+        try:
+            return path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            line = error.object.count(b"\n", 0, error.start) + 1
+            raise UsageError(f"--file {path}, line {line}: expected text in UTF-8.") from error
+        except OSError as error:
+            raise UsageError(f"--file {path}: cannot be read: {error.strerror}.") from error
+    name = path.name if path.suffix else f"{path.name}.sql"
     try:
-        return read_sql(f"queries/{path.name}")
+        return read_sql(f"queries/{name}")
     except FileNotFoundError as error:
-        raise SourceMissing(f"{path}: no such SQL file.") from error
+        known = sql_names("queries")
+        near = get_close_matches(name, known, n=1)
+        hint = f" Did you mean {near[0]}?" if near else f" yfcc has {', '.join(known)}."
+        raise UsageError(f"--file {path}: no such SQL file.{hint}") from error
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _explained(error: duckdb.Error, connection: duckdb.DuckDBPyConnection) -> UsageError:

@@ -23,7 +23,7 @@ from yfcc.catalog.names import check_country, check_names
 from yfcc.catalog.open_files import OpenFile, borrow, file_number, give_back
 from yfcc.catalog.select import LISTED, IdList, Selection, literal
 from yfcc.catalog.select_rules import FOUND
-from yfcc.catalog.select_where import check_condition
+from yfcc.catalog.select_where import check_computed, check_condition
 from yfcc.catalog.selection_counts import SelectionCounts
 from yfcc.catalog.spool import Spool
 from yfcc.catalog.spooled_items import SpooledItems
@@ -146,6 +146,8 @@ class Catalog:
             try:
                 yield cursor, self._condition(cursor, selection, shards)
             except _REFUSED as error:
+                if selection.where:
+                    check_computed(cursor, selection.where)
                 raise UsageError(
                     f"the selection cannot be computed: {str(error).strip()}"
                 ) from error
@@ -320,6 +322,8 @@ class Catalog:
         if selection.sample is not None:
             selection.conditions()  # a wrong value shows before anything is computed
             _create_view(cursor, _DRAWN, self._drawn(selection), shards)
+            if selection.text:  # for those who want to know how well the words fit
+                self._create_found(cursor, selection)
             return f"photo_id IN (SELECT photo_id FROM {_DRAWN})"
         if self.listed(selection) is not None and selection.ids:
             _create_view(cursor, LISTED, self._lists[selection.ids][1], shards)
@@ -349,6 +353,19 @@ class Catalog:
                 write_drawn(cursor, selection, condition, path)
             self._samples[selection] = path
         return self._samples[selection]
+
+    @contextmanager
+    def lend_folder(self) -> Iterator[Path]:
+        """An empty folder that SQL on this catalog may read, for a while.
+
+        Raises
+        ------
+        TargetError
+            There is no room for one.
+        """
+        parent = self._scratch_path()
+        with tempfile.TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
 
     def _scratch_path(self) -> Path:
         """Folder for what is written on the side, by this process: forks have their own."""

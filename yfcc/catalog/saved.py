@@ -205,7 +205,9 @@ def read_saved(path: Path) -> SavedSelection:
         ) from error
 
 
-def _parse(path: Path, document: dict[str, Any]) -> SavedSelection:
+def _parse(path: Path, document: Any) -> SavedSelection:
+    if not isinstance(document, dict):
+        raise TypeError("it is no JSON object")
     if document["schema_version"] != _SCHEMA_VERSION:
         raise ValueError(f"schema_version {document['schema_version']!r}")
     selection = selection_of(document["flags"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
@@ -17,12 +18,23 @@ LICENSES: Final = ("by", "by-sa", "by-nd", "by-nc", "by-nc-sa", "by-nc-nd")
 LISTED: Final = "listed_items"
 #: The view that a catalog makes of a ``text``.
 FOUND: Final = "found_items"
-_COMPARISONS: Final = ("<=", ">=", "<", ">", "=")
+_COMPARISONS: Final[dict[str, Callable[[float, float], bool]]] = {
+    "<=": operator.le,
+    ">=": operator.ge,
+    "<": operator.lt,
+    ">": operator.gt,
+    "=": operator.eq,
+}
 _AUTOTAG_FORM: Final = re.compile(r"\A(!?)([^<>=!]+?)\s*(?:(<=|>=|<|>|=)\s*([0-9.]+))?\Z")
 #: Digits of a number that 64 bits hold.
 _LONGEST_NUMBER: Final = 18
 _LARGEST: Final = 2**63 - 1
 _LAST_MOMENT: Final = datetime.combine(date.max, time.max)
+#: A year, a month or a day.
+_DATE_FORM: Final = re.compile(r"\A([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?\Z")
+_WITHOUT_DASHES: Final = re.compile(r"\A([0-9]{4})([0-9]{2})([0-9]{2})\Z")
+#: What Python says of a text that is no date, and of one that no calendar has.
+_SAYS_LITTLE: Final = re.compile("Invalid isoformat|date value out of range")
 _LINES_FORM: Final = re.compile(r"\A([0-9]*)-([0-9]*)\Z")
 
 
@@ -75,7 +87,7 @@ def _bbox(text: str) -> str:
         raise UsageError(f"--bbox {text}: expected finite degrees.")
     is_on_globe = max(abs(south), abs(north)) <= 90 and max(abs(west), abs(east)) <= 180
     if south > north or not is_on_globe:
-        hint = f" Did you mean {west:g},{north:g},{east:g},{south:g}?" if is_on_globe else ""
+        hint = _likelier_box(west, south, east, north)
         raise UsageError(
             f"--bbox {text}: expected longitudes from -180 to 180 and latitudes from -90 to 90, "
             f"south before north. The order is W,S,E,N.{hint}"
@@ -84,6 +96,14 @@ def _bbox(text: str) -> str:
     if west <= east:
         return f"longitude BETWEEN {west!r} AND {east!r} AND {latitudes}"
     return f"(longitude >= {west!r} OR longitude <= {east!r}) AND {latitudes}"
+
+
+def _likelier_box(west: float, south: float, east: float, north: float) -> str:
+    """What may be meant by a box that is none: south and north changed, or latitudes first."""
+    for w, s, e, n in ((west, south, east, north), (south, west, north, east)):
+        if max(abs(s), abs(n)) <= 90 and max(abs(w), abs(e)) <= 180:
+            return f" Did you mean {w:.10g},{min(s, n):.10g},{e:.10g},{max(s, n):.10g}?"
+    return ""
 
 
 def _country(name: str) -> str:
@@ -113,39 +133,64 @@ def _uploaded(text: str) -> str:
 
 
 def _period(column: str, flag: str, text: str) -> str:
-    first, dots, last = text.partition("..")
+    first, dots, last = (part.strip() for part in text.partition(".."))
     if not dots or not (first or last):
-        raise UsageError(f"{flag} {text}: expected FROM..TO, like 2012-01-01..2012-12-31.")
+        hint = f" Did you mean {first}..{first}?" if _DATE_FORM.match(first) else ""
+        raise UsageError(f"{flag} {text}: expected FROM..TO, like 2012-01-01..2012-12-31.{hint}")
     conditions = []
     if first:
-        conditions.append(f"{column} >= TIMESTAMP '{_moment(flag, first)}'")
+        start, _ = _span(flag, first)
+        conditions.append(f"{column} >= TIMESTAMP '{start}'")
     if last:
-        end = _moment(flag, last)
-        if _is_day(last):  # the last day of all has none after it
-            end = end + timedelta(days=1) if end.date() < date.max else _LAST_MOMENT
+        begin, end = _span(flag, last)
         conditions.append(f"{column} < TIMESTAMP '{end}'")
-    if first and last and _moment(flag, first) > _moment(flag, last):
-        raise UsageError(f"{flag} {text}: FROM lies after TO.")
+        if first and start > begin and start >= end:
+            raise UsageError(f"{flag} {text}: FROM lies after TO.")
     return " AND ".join(conditions)
 
 
-def _is_day(text: str) -> bool:
+def _span(flag: str, text: str) -> tuple[datetime, datetime]:
+    """When a date or time begins, and before which moment it ends; a time has no length."""
+    match = _DATE_FORM.match(text) or _WITHOUT_DASHES.match(text)
     try:
-        date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
+        if not match:
+            moment = _moment(flag, text)
+            return moment, moment
+        month, day = (None if part is None else int(part) for part in match.group(2, 3))
+        begin = date(int(match[1]), 1 if month is None else month, 1 if day is None else day)
+    except (ValueError, OverflowError) as error:
+        reason = "" if _SAYS_LITTLE.match(str(error)) else f": {error}"
+        raise UsageError(
+            f"{flag} {text}: expected a date like 2012, 2012-02, 2012-02-16 or "
+            f"2012-02-16T09:56:37{reason}."
+        ) from error
+    return datetime.combine(begin, time.min), _end_of(begin, month, day)
+
+
+def _end_of(begin: date, month: int | None, day: int | None) -> datetime:
+    """The moment after a day, a month or a year; the last of all has none after it."""
+    try:
+        if day:
+            after = begin + timedelta(days=1)
+        elif month and month < 12:
+            after = begin.replace(month=month + 1)
+        else:
+            after = date(begin.year + 1, 1, 1)
+    except (ValueError, OverflowError):
+        return _LAST_MOMENT
+    return datetime.combine(after, time.min)
 
 
 def _moment(flag: str, text: str) -> datetime:
-    """A date or time; one with an offset becomes UTC."""
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
-    except (ValueError, OverflowError) as error:
-        raise UsageError(
-            f"{flag} {text}: expected a date like 2012-02-16 or 2012-02-16T09:56:37."
-        ) from error
+    """A time; one with an offset becomes UTC."""
+    if "W" in text:
+        raise ValueError("weeks are not understood")
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        return moment
+    if flag == "--taken":
+        raise ValueError("without an offset, as cameras write their local time")
+    return moment.astimezone(UTC).replace(tzinfo=None)
 
 
 def _tag(tag: str) -> str:
@@ -169,7 +214,7 @@ def split_autotag(text: str) -> tuple[bool, str, str | None, str | None]:
     if not match:
         raise UsageError(
             f"--autotag {text}: expected a concept like cat, cat>0.8 or !dog, with "
-            f"one of {' '.join(_COMPARISONS)} before a score from 0 to 1."
+            f"one of {' '.join(_COMPARISONS)} before a score from 0 to 1; several in several flags."
         )
     negated, concept, comparison, score = match.groups()
     return bool(negated), concept.strip(), comparison, score
@@ -184,12 +229,12 @@ def _autotag(text: str) -> str:
     if number is not None and not 0 <= number <= 1:
         raise UsageError(f"--autotag {text}: expected a score from 0 to 1, got {score}.")
     found = f"autotags[{literal(concept)}]"
-    # Scores are 32-bit: 0.8 as DOUBLE would lie a hair beside the stored one.
-    test = (
-        f"{found} IS NOT NULL"
-        if number is None
-        else (f"coalesce({found} {comparison} CAST({number!r} AS FLOAT), false)")
-    )
+    test = f"{found} IS NOT NULL"
+    if number is not None and comparison:
+        # Concepts are listed from 0.5 on: one that an item lacks has a score below, taken as 0.
+        is_lacking_chosen = str(_COMPARISONS[comparison](0, number)).lower()
+        # Scores are 32-bit: 0.8 as DOUBLE would lie a hair beside the stored one.
+        test = f"coalesce({found} {comparison} CAST({number!r} AS FLOAT), {is_lacking_chosen})"
     return f"NOT ({test})" if negated else test
 
 

@@ -23,3 +23,8 @@ def sql_directory() -> Path:
 def read_sql(name: str) -> str:
     """Text of a SQL file, ``schema/items.sql``."""
     return (sql_directory() / name).read_text(encoding="utf-8")
+
+
+def sql_names(folder: str) -> list[str]:
+    """Names of the SQL files in ``queries``, ``schema`` or ``views``, in order."""
+    return sorted(path.name for path in (sql_directory() / folder).glob("*.sql"))

@@ -20,7 +20,7 @@ from yfcc.cli.options import (
     QuietOption,
 )
 from yfcc.cli.output import print_json, print_table, safe_text
-from yfcc.cli.selection import with_selection
+from yfcc.cli.selection import tell_missing, with_selection
 
 if TYPE_CHECKING:
     from yfcc.share.credits import Credit, CreditCounts
@@ -95,12 +95,15 @@ def _open_credits(
     with ExitStack() as stack:
         if mirror is None:
             opened = stack.enter_context(Catalog(catalog))
+            tell_missing(opened, selection)
             yield credits_of_selected(opened, selection)
             return
         place = open_any(mirror)
         stack.callback(place.close)
         is_all = selection == Selection()
         chosen = None if is_all else stack.enter_context(Catalog(catalog))
+        if chosen is not None:
+            tell_missing(chosen, selection)
         yield credits_of_stored(iter_stored(place, chosen, selection))
 
 

@@ -30,7 +30,7 @@ def _every_part(context: typer.Context) -> None:
     hand_on(context.default_map or {}, context)
 
 
-@app.command()
+@app.command(short_help="Make the synthetic sample.")
 def data(
     items: ItemsOption = 2000,
     seed: SeedOption = 1,
@@ -60,7 +60,7 @@ def data(
         typer.echo(f"Serve it: yfcc demo serve --out {out}")
 
 
-@app.command()
+@app.command(short_help="Serve a sample as S3 and as Flickr would, until Ctrl-C.")
 def serve(
     out: SampleOption = _DEFAULT_SAMPLE,
     s3_port: PortOption = 0,

@@ -156,6 +156,12 @@ def _print_counts(summary: RunSummary, mirror: str) -> None:
     rows = [*summary.outcomes.items(), ("not yet tried", summary.not_yet_tried)]
     print_table(("outcome", "items"), [*rows, ("selected", summary.n_selected)])
     typer.echo(f"{summary.n_bytes:,} bytes of media stored in {mirror} by this run")
+    for digest, n_items in summary.repeated.items():
+        typer.echo(
+            f"{n_items:,} items have the same picture: perhaps one that stands for missing photos. "
+            f"Look at it, and if so, name it to --placeholder and `yfcc forget --digest`: {digest}",
+            err=True,
+        )
     if summary.exit_code:
         typer.echo("run the same command again to go on", err=True)
 

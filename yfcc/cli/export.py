@@ -20,7 +20,7 @@ def _every_form(context: typer.Context) -> None:
     hand_on(context.default_map or {}, context)
 
 
-app.command()(webdataset)
-app.command()(imagefolder)
-app.command()(parquet)
-app.command()(tsv)
+app.command(short_help="Tar shards for the webdataset library.")(webdataset)
+app.command(short_help="Photos and metadata.jsonl, for Hugging Face datasets.")(imagefolder)
+app.command(short_help="Partitioned Parquet for polars, Spark, Trino and the like.")(parquet)
+app.command(short_help="The metadata files they came from, byte for byte.")(tsv)

@@ -31,7 +31,7 @@ from yfcc.cli import (
     verify,
 )
 from yfcc.cli.credits import list_credits
-from yfcc.cli.options import hand_on
+from yfcc.cli.options import check_settings, hand_on
 from yfcc.cli.streams import keep_stderr_usable
 from yfcc.config import read_settings, spare_blas_threads
 from yfcc.errors import InterruptedRun, TargetError, UsageError, YfccError
@@ -53,24 +53,45 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    epilog="Exit codes: 0 done, 2 usage, 3 some items failed (run again), 4 source at fault, "
-    "5 locked, 6 target full or read-only, 7 rate limits, 8 verify found damage, "
-    "9 too many rejected lines, 130 Ctrl-C, 143 SIGTERM.",
+    epilog="Exit codes: 0 done, 1 unexpected error, 2 usage, 3 some items failed (run again), "
+    "4 source at fault, 5 locked, 6 target full or read-only, 7 rate limits, "
+    "8 verify found damage, 9 too many rejected lines, 130 Ctrl-C, 143 SIGTERM.",
 )
-app.command("metadata")(metadata.metadata)
-app.command("download")(download.download)
-app.command("status")(status.status)
-app.command("report")(report.report)
-app.command("verify")(verify.verify)
-app.command("forget")(forget.forget)
-app.command("recheck")(recheck.recheck)
-app.command("query")(query.query)
-app.command("search")(search.search)
-app.command("index")(search.index)
-app.command("selections")(selections.selections)
-app.command("credits")(list_credits)
-app.add_typer(export.app, name="export")
-app.add_typer(demo.app, name="demo")
+# What the list of commands says; the first line of a docstring would be cut short there.
+app.command("metadata", short_help="Build the catalog from the metadata files; resumes.")(
+    metadata.metadata
+)
+app.command("download", short_help="Mirror the selected media; resumes.")(download.download)
+app.command("status", short_help="Show how a mirror stands: items by outcome, the last run.")(
+    status.status
+)
+app.command("report", short_help="Write a run as one HTML page with plots.")(report.report)
+app.command("verify", short_help="Read every stored byte again; repair what is damaged.")(
+    verify.verify
+)
+app.command("forget", short_help="Remove items for good: media, records, catalog, exports.")(
+    forget.forget
+)
+app.command("recheck", short_help="Ask politely whether stored items are still public.")(
+    recheck.recheck
+)
+app.command("query", short_help="Run one SELECT over the catalog and the mirror's records.")(
+    query.query
+)
+app.command("search", short_help="Find words in titles, descriptions and tags, best first.")(
+    search.search
+)
+app.command("index", short_help="Build the index of words ahead.")(search.index)
+app.command("selections", short_help="List saved selections, or show, cite and check one.")(
+    selections.selections
+)
+app.command("credits", short_help="Write title, author, source and licence of every item.")(
+    list_credits
+)
+app.add_typer(export.app, name="export", short_help="Write items in a form that other tools read.")
+app.add_typer(
+    demo.app, name="demo", short_help="A synthetic sample and its servers: no account needed."
+)
 
 
 def _show_version(is_wanted: bool) -> None:
@@ -82,12 +103,19 @@ def _show_version(is_wanted: bool) -> None:
 @app.callback()
 def _every_command(
     context: typer.Context,
-    debug: Annotated[bool, typer.Option(help="Show the stack trace of an error.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the stack trace of an error.")
+    ] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True)
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
     ] = False,
 ) -> None:
-    hand_on(read_settings(Path.cwd()), context)
+    settings = read_settings(Path.cwd())
+    check_settings(settings, context.command)
+    hand_on(settings, context)
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
         raise typer.Exit(UsageError.exit_code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -9,19 +10,24 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from yfcc.catalog.select import Selection
 from yfcc.cli.options import DEFAULT_CATALOG, CatalogOption, JsonOption, QuietOption
 from yfcc.cli.output import print_json, print_table
-from yfcc.cli.selection import typed_flags, with_selection
+from yfcc.cli.selection import tell_missing, typed_flags, with_selection
 from yfcc.errors import UsageError
+from yfcc.progress import note
 
 if TYPE_CHECKING:
     from yfcc.catalog.query import Query
     from yfcc.catalog.standard_output import StandardOutput
+
+
+#: Where a query reads what only a mirror has.
+_RECORDS: Final = re.compile(r"\b(?:from|join)\s+(downloads|runs)\b", re.IGNORECASE)
 
 
 class Format(StrEnum):
@@ -75,7 +81,11 @@ def query(  # noqa: PLR0913 - each is a flag
 
     The selection flags choose what `selected` holds.
     """
-    if [sql is None, file is None, not tables, describe is None].count(False) != 1:
+    n_asked = [sql is None, file is None, not tables, describe is None].count(False)
+    is_saved = context.params.get("save") is not None
+    if is_saved and not n_asked:
+        return
+    if n_asked != 1:
         raise UsageError(
             "expected one SELECT, as an argument or with --file; or --tables, or --describe TABLE."
         )
@@ -84,7 +94,7 @@ def query(  # noqa: PLR0913 - each is a flag
         return
     kind = Format.JSON if json else format
     _check_output(kind, output)
-    text = _text_of(sql, file, typed_flags(context))
+    text = _text_of(sql, file, [] if is_saved else typed_flags(context))
     with ExitStack() as stack:
         if kind is Format.TABLE or output != "-":
             printed, reached = None, _files_of(output)
@@ -93,8 +103,7 @@ def query(  # noqa: PLR0913 - each is a flag
             reached = (printed.path,)
         prepared = stack.enter_context(_prepared(text, catalog, mirror, selection, reached))
         if kind is Format.TABLE:
-            answer = prepared.table()
-            print_table(answer.columns, answer.rows())
+            print_table(*prepared.rows())
         elif printed is not None:
             prepared.print(kind.value, printed)
         else:
@@ -139,7 +148,8 @@ def _prepared(
     text: str, catalog: Path, mirror: str | None, selection: Selection, files: tuple[str, ...]
 ) -> Iterator[Query]:
     """The query on a catalog, with what it needs of the mirror; it reaches some files more."""
-    from yfcc.catalog.query import open_records, prepare_query  # noqa: PLC0415 - duckdb
+    from yfcc.api.records import bring_records  # noqa: PLC0415 - duckdb
+    from yfcc.catalog.query import open_records, prepare_query  # noqa: PLC0415
     from yfcc.catalog.reader import Catalog  # noqa: PLC0415
     from yfcc.mirror.cache_folder import cache_folders  # noqa: PLC0415
 
@@ -149,11 +159,12 @@ def _prepared(
             Catalog(catalog, folders=(str(folder), *cache_folders(mirror)), files=files)
         )
         prepare_query(opened.connection, text)  # what is no SELECT costs nothing more
-        records = {
-            table: _records_of(mirror, table, text, folder, stack)
-            for table in ("downloads", "runs")
-        }
+        empty = _RECORDS.search(text) if mirror is None else None
+        if empty:
+            note(f"{empty[1]}: empty, as no mirror is named; --mirror names one.")
+        records = stack.enter_context(bring_records(mirror, text, folder, is_cached=True))
         connection = stack.enter_context(open_records(opened, selection, records))
+        tell_missing(opened, selection)
         yield prepare_query(connection, text)
 
 
@@ -182,25 +193,3 @@ def _tell_tables(catalog: Path, name: str | None, *, is_json: bool) -> None:
             ("column", "type", "about"),
             [(each.name, each.type, each.about) for each in table.columns],
         )
-
-
-def _records_of(
-    mirror: str | None, table: str, text: str, directory: Path, stack: ExitStack
-) -> list[Path]:
-    """A table of the mirror as Parquet; nothing without a mirror, or if the query needs none."""
-    from yfcc.catalog.query import mentions  # noqa: PLC0415
-    from yfcc.mirror.opening import open_any  # noqa: PLC0415
-
-    if mirror is None:
-        return []
-    if not mentions(text, table):
-        open_any(mirror).close()  # a wrong name is said even so
-        return []
-    from yfcc.mirror.downloads_cache import open_downloads  # noqa: PLC0415 - 0.5 s of libraries
-    from yfcc.mirror.runs import write_runs_parquet  # noqa: PLC0415
-
-    if table == "downloads":
-        return stack.enter_context(open_downloads(mirror, directory))
-    target = directory / f"{table}.parquet"
-    write_runs_parquet(mirror, target)
-    return [target]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -39,11 +39,10 @@ def search(
     """
     from yfcc.api.catalog import open_catalog  # noqa: PLC0415 - duckdb
 
-    text = " ".join([*words, *filter(None, [selection.text])])
     with open_catalog(catalog) as opened:
-        found = opened.choose(replace(selection, text=text)).ranked(limit)
+        found = opened.choose(selection).ranked(limit)
     if json:
-        print_json({"words": text, **asdict(found)})
+        print_json({"words": selection.text, **asdict(found)})
         return
     if found.items:
         print_table(

@@ -5,21 +5,23 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import typer
 
 from yfcc.api.flags import make_selection
 from yfcc.catalog.select import LICENSES, Selection
 from yfcc.catalog.select_sample import STRATA
+from yfcc.cli.forecast import describe_ids
 from yfcc.cli.output import safe_text
 from yfcc.errors import UsageError
-from yfcc.progress import silence_notes
+from yfcc.progress import note, silence_notes
 
 if TYPE_CHECKING:
     from yfcc.api.flags import Flags
+    from yfcc.catalog.reader import Catalog
 
 
 def _starting_with(*values: str) -> Callable[[str], list[str]]:
@@ -27,10 +29,14 @@ def _starting_with(*values: str) -> Callable[[str], list[str]]:
     return lambda incomplete: [value for value in values if value.startswith(incomplete)]
 
 
+#: All may be given several times, as far as the command line's library knows: it would take the
+#: last one and leave the others out without a word.
 _FLAGS: dict[str, Any] = {
-    "where": Annotated[str | None, typer.Option(help="SQL condition over the columns of items.")],
+    "where": Annotated[
+        list[str] | None, typer.Option(help="SQL condition over the columns of items.")
+    ],
     "license": Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             help="Some of by, by-sa, by-nd, by-nc, by-nc-sa, by-nc-nd.",
             autocompletion=_starting_with(*LICENSES),
@@ -43,45 +49,56 @@ _FLAGS: dict[str, Any] = {
         bool, typer.Option("--derivatives", help="Licences that permit changed copies.")
     ],
     "media": Annotated[
-        str,
+        list[str] | None,
         typer.Option(
             help="photo, video or all.", autocompletion=_starting_with("photo", "video", "all")
         ),
     ],
     "bbox": Annotated[
-        str | None, typer.Option(help="W,S,E,N in degrees; W > E crosses the date line.")
+        list[str] | None, typer.Option(help="W,S,E,N in degrees; W > E crosses the date line.")
     ],
-    "country": Annotated[str | None, typer.Option(help="Name or WOEID.")],
-    "place": Annotated[str | None, typer.Option(help="Name or WOEID, of any kind of place.")],
-    "taken": Annotated[str | None, typer.Option(help="FROM..TO, dates; either may lack.")],
-    "uploaded": Annotated[str | None, typer.Option(help="FROM..TO, UTC; either may lack.")],
+    "country": Annotated[list[str] | None, typer.Option(help="Name or WOEID.")],
+    "place": Annotated[list[str] | None, typer.Option(help="Name or WOEID, of any kind of place.")],
+    "taken": Annotated[
+        list[str] | None, typer.Option(help="FROM..TO: days, months, years; either may lack.")
+    ],
+    "uploaded": Annotated[
+        list[str] | None, typer.Option(help="FROM..TO, as --taken, in UTC; either may lack.")
+    ],
     "tag": Annotated[list[str] | None, typer.Option(help="User tag; several: all of them.")],
     "autotag": Annotated[
-        list[str] | None, typer.Option(help="Concept: cat, 'cat>0.8', '!dog'; several: all.")
+        list[str] | None,
+        typer.Option(
+            help="Concept: cat, 'cat>0.8', '!dog', 'dog<0.6'; several: all of them. A concept "
+            "that an item lacks counts as 0."
+        ),
     ],
     "text": Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             help="Words in title, description or tags, in any language: all of them; "
             "'\"new york\" beach* -night': a phrase, a beginning, a word that must be absent."
         ),
     ],
-    "user": Annotated[str | None, typer.Option(help="NSID of the author.")],
-    "device": Annotated[str | None, typer.Option(help="Name of the capture device.")],
-    "lines": Annotated[str | None, typer.Option(help="A-B: line numbers, from 0.")],
+    "user": Annotated[list[str] | None, typer.Option(help="NSID of the author.")],
+    "device": Annotated[list[str] | None, typer.Option(help="Name of the capture device.")],
+    "lines": Annotated[list[str] | None, typer.Option(help="A-B: line numbers, from 0.")],
     "ids": Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             help="File of photo ids or hashes, one a line; or CLIP's yfcc100m_subset_data.tsv. "
             "Also packed: .bz2, .gz, .zst."
         ),
     ],
     "sample": Annotated[
-        int | None, typer.Option(min=1, help="So many of what the other flags select, by chance.")
+        list[int] | None,
+        typer.Option(min=1, help="So many of what the other flags select, by chance."),
     ],
-    "seed": Annotated[int, typer.Option(help="Of --sample: another seed, another sample.")],
+    "seed": Annotated[
+        list[int] | None, typer.Option(help="Of --sample: another seed, another sample.")
+    ],
     "per": Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             help=f"Share --sample out evenly among the values of {', '.join(STRATA)}.",
             autocompletion=_starting_with(*STRATA),
@@ -112,9 +129,9 @@ _USES: dict[str, Any] = {
 }
 _DEFAULTS: dict[str, Any] = {
     **dict.fromkeys(("commercial", "derivatives", "accept_changed", "explain"), False),
-    "media": "all",
-    "seed": 0,
 }
+#: Flags of which an item has to have each value.
+_SEVERAL: Final = ("tag", "autotag")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +144,6 @@ class _Uses:
     explain: bool
 
 
-_NO_USES = _Uses(selection=None, accept_changed=False, save=None, explain=False)
-
-
 def with_selection(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the selection flags; it gets them as its argument ``selection``.
 
@@ -137,7 +151,8 @@ def with_selection(command: Callable[..., None]) -> Callable[..., None]:
     ----------
     command : callable
         With keyword arguments ``selection``, ``catalog``, ``json`` and ``quiet``, and perhaps
-        ``context``. It is not called if the selection is only to be explained.
+        ``context``. ``words``, if it has them, are part of the selection. It is not called if the
+        selection is only to be explained.
     """
     own = inspect.signature(command, eval_str=True)
 
@@ -149,14 +164,14 @@ def with_selection(command: Callable[..., None]) -> Callable[..., None]:
         is_json, is_quiet = values["json"], values["quiet"]
         if is_quiet:
             silence_notes()
-        if uses != _NO_USES:
-            catalog = values["catalog"]
-            if uses.selection is not None or uses.accept_changed:
-                selection = _saved(uses, catalog, typed_flags(context))
-            if uses.save is not None:
-                _save(uses.save, selection, catalog, is_quiet=is_json or is_quiet)
+        catalog = values["catalog"]
+        if uses.selection is not None or uses.accept_changed:
+            selection = _saved(uses, catalog, typed_flags(context))
+        selection = _with_words(selection, values.get("words"))
+        if uses.save is not None:
+            _save(uses.save, selection, catalog, is_quiet=is_json or is_quiet)
         if uses.explain:
-            _explain(values["catalog"], selection, is_json=is_json)
+            _explain(catalog, selection, is_json=is_json)
         else:
             if "context" in own.parameters:
                 values["context"] = context
@@ -176,8 +191,10 @@ def with_selection(command: Callable[..., None]) -> Callable[..., None]:
         for name, annotation in (_FLAGS | _USES).items()
     ]
     keyword = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in mine]
-    wrapped.__signature__ = inspect.Signature([*keyword, *added])  # type: ignore[attr-defined]
-    wrapped.__annotations__ = {each.name: each.annotation for each in [*keyword, *added]}
+    # In the help the flags of every command come last.
+    keyword = sorted([*keyword, *added], key=lambda each: each.name in ("json", "quiet"))
+    wrapped.__signature__ = inspect.Signature(keyword)  # type: ignore[attr-defined]
+    wrapped.__annotations__ = {each.name: each.annotation for each in keyword}
     return wrapped
 
 
@@ -191,10 +208,42 @@ def typed_flags(context: typer.Context) -> list[str]:
     ]
 
 
+def tell_missing(catalog: Catalog, selection: Selection) -> None:
+    """Say on standard error how many ids of the selection's list the catalog lacks."""
+    found = catalog.listed(selection)
+    if found is not None and found.n_missing:
+        note(describe_ids(found))
+
+
 def _selection(flags: dict[str, Any]) -> Selection:
-    # What may be given several times is an empty list where it was not given.
-    given = {name: value for name, value in flags.items() if value is not None and value != []}
+    given = {name: _value(name, value) for name, value in flags.items() if value not in (None, [])}
     return make_selection(cast("Flags", given))
+
+
+def _value(name: str, value: Any) -> Any:
+    """A flag's value or values, of all that were given."""
+    if name in _SEVERAL or not isinstance(value, list):
+        return value
+    if name == "license":  # any of them
+        return ",".join(value)
+    if len(value) > 1:
+        shown = ", ".join(str(each)[:40] for each in value)
+        raise UsageError(
+            f"--{name}: expected one value, got {len(value)}: {shown}. Flags are joined with AND; "
+            "--where takes OR."
+        )
+    return value[0]
+
+
+def _with_words(selection: Selection, words: list[str] | None) -> Selection:
+    """The selection, narrowed down to what has some words as well."""
+    if not words:
+        return selection
+    from yfcc.catalog.text_query import parse_words  # noqa: PLC0415 - needed by few
+
+    text = " ".join([*words, *filter(None, [selection.text])])
+    parse_words(text)  # without a word everything would be selected
+    return replace(selection, text=text)
 
 
 def _saved(uses: _Uses, catalog: Path, typed: list[str]) -> Selection:

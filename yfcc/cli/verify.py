@@ -41,7 +41,7 @@ def verify(  # noqa: PLR0913 - each is a flag
         bool, typer.Option("--restart", help="Read all, also what a stopped verify has read.")
     ] = False,
     workers: Annotated[
-        int | None, typer.Option(min=1, max=512, help="Processes that read; default: the cores.")
+        int | None, typer.Option(min=1, max=512, help="Processes that read. [default: one a core]")
     ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,

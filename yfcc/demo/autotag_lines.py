@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
-from yfcc.demo.draws import ChunkDraws, Stream
+from yfcc.demo.draws import CAT_ROWS, ChunkDraws, Stream
 from yfcc.demo.tables.concepts import GENERAL_CONCEPTS, MAX_CONCEPTS, THEME_CONCEPTS
 
 #: (share) of all items without an autotag: 4,307,331 of 100,000,000.
@@ -18,6 +20,8 @@ _N_SCORES: Final = 12
 _SET_SEED: Final = 7
 #: One set in so many has all the concepts an item may have.
 _LARGEST_SET_AT: Final = 300
+
+_CAT: Final = re.compile(r"(^|,)cat:")
 
 #: The classifier's scores: 0.5000 to 1.0000 in steps of a thousandth.
 _SCORES: Final = tuple(f"{thousandth / 1000:.4f}" for thousandth in range(500, 1001))
@@ -30,6 +34,9 @@ def autotag_values(draws: ChunkDraws, n_rows: int) -> list[str]:
     sets = concept_sets()
     picks = draws.theme * _N_SETS + rng.integers(0, _N_SETS, n_draws)
     empty = rng.random(n_draws) < _EMPTY_SHARE
+    with_cat = _sets_with_cat()
+    picks[CAT_ROWS] = with_cat[picks[CAT_ROWS] % len(with_cat)]
+    empty[CAT_ROWS] = False
     # The square root of nothing in particular: high scores are more frequent than low ones.
     scores = (500 * (1 - rng.random((n_draws, _N_SCORES)) ** 1.4)).astype(np.int64)
     return [
@@ -40,6 +47,12 @@ def autotag_values(draws: ChunkDraws, n_rows: int) -> list[str]:
             strict=True,
         )
     ]
+
+
+@cache
+def _sets_with_cat() -> npt.NDArray[np.int64]:
+    """Indices of the sets that have a cat."""
+    return np.array([index for index, text in enumerate(concept_sets()) if _CAT.search(text)])
 
 
 @cache

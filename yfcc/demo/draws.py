@@ -13,6 +13,7 @@ from yfcc.demo.identifiers import draw_photo_ids, upload_times
 from yfcc.demo.localities import N_CELLS, localities
 from yfcc.demo.people import people
 from yfcc.demo.tables.cameras import CAMERAS
+from yfcc.demo.tables.gazetteer import CITIES
 from yfcc.demo.tables.language import THEMES
 from yfcc.demo.traps import trapped_rows
 
@@ -29,6 +30,13 @@ _NO_DEVICE_SHARE: Final = 0.13
 _LICENCE_COUNTS: Final = (17_210_144, 9_408_154, 4_910_766, 12_674_885, 28_776_835, 26_225_780)
 _EXTENSION_SHARES: Final = (0.978, 0.016, 0.006)
 EXTENSIONS: Final = ("jpg", "png", "gif")
+
+#: Rows of every chunk with a cat in Japan, so that the README's example finds some; no traps.
+CAT_ROWS: Final = slice(60, CHUNK_ROWS, 180)
+_CAT_THEME: Final = THEMES.index("animal")
+_CAT_COUNTRY: Final = "Japan"
+#: In turn, of ``dataset_lines.LICENCES``: by, by-sa, by-nc.
+_CAT_LICENCES: Final = (0, 1, 3)
 
 _DAY_S: Final = 86_400
 
@@ -100,14 +108,16 @@ def draw_chunk(seed: int, chunk_index: int) -> ChunkDraws:
     # The square prefers the head of the table: some people upload much more than others.
     person = (rng.random(CHUNK_ROWS) ** 2 * len(crowd)).astype(np.int64)
     is_video = rng.random(CHUNK_ROWS) < _VIDEO_SHARE
+    is_video[CAT_ROWS] = False
     uploaded = upload_times(photo_id) + rng.integers(-_DAY_S, _DAY_S, CHUNK_ROWS)
     locality = _draw_localities(rng, crowd.home_city[person])
+    locality[CAT_ROWS] = _localities_of_cats(locality[CAT_ROWS])
     camera = _draw_cameras(rng, crowd.camera[person], is_video)
     # A trap's position lies at sea and its device on no list: places and EXIF say nothing.
     locality[trapped_rows(chunk_index, "longitude")] = -1
     camera[trapped_rows(chunk_index, "device")] = -1
     longitude, latitude = _draw_positions(rng, locality)
-    return ChunkDraws(
+    draws = ChunkDraws(
         seed=seed,
         chunk_index=chunk_index,
         photo_id=photo_id,
@@ -129,6 +139,15 @@ def draw_chunk(seed: int, chunk_index: int) -> ChunkDraws:
             rng.integers(1_001, 8_700, CHUNK_ROWS),
         ),
     )
+    draws.theme[CAT_ROWS] = _CAT_THEME
+    draws.licence[CAT_ROWS] = np.resize(_CAT_LICENCES, len(draws.licence[CAT_ROWS]))
+    return draws
+
+
+def _localities_of_cats(drawn: Integers) -> Integers:
+    """Of each one in the country of the cats."""
+    cities = [index for index, city in enumerate(CITIES) if city.country == _CAT_COUNTRY]
+    return np.resize(cities, len(drawn)) * N_CELLS + drawn % N_CELLS
 
 
 def _draw_shares(rng: np.random.Generator, shares: tuple[float, ...]) -> Integers:

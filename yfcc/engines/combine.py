@@ -79,10 +79,12 @@ def add_summaries(parts: Sequence[RunSummary], signal_number: int | None) -> Run
     outcomes: Counter[str] = Counter()
     errors: Counter[str] = Counter()
     licenses: Counter[str] = Counter()
+    repeated: Counter[str] = Counter()
     for part in parts:
         outcomes.update(part.outcomes)
         errors.update(part.errors)
         licenses.update(part.licenses)
+        repeated.update(part.repeated)
     end = next(end for end in _ENDS if any(part.end is end for part in parts))
     code = max(part.exit_code or 0 for part in parts)
     if end is RunEnd.INTERRUPTED and signal_number is not None:
@@ -104,4 +106,5 @@ def add_summaries(parts: Sequence[RunSummary], signal_number: int | None) -> Run
         exit_code=code,
         errors=dict(errors.most_common()),
         licenses=dict(licenses.most_common()),
+        repeated=dict(repeated.most_common()),
     )

@@ -23,6 +23,9 @@ from yfcc.media.shared_rate import SharedRate
 from yfcc.media.sink import Sink
 from yfcc.model import Item, Outcome
 
+#: Pictures that many items share: more are not worth a line each.
+_MAX_REPEATED: Final = 20
+
 #: Nothing another source says could change these.
 _ENOUGH: Final = frozenset((Outcome.STORED, Outcome.REFUSED))
 
@@ -167,6 +170,10 @@ class MediaClient:
     def repeated_pictures(self) -> list[RepeatedDigest]:
         """Pictures that so many items share that someone should look whether they are one."""
         return self._fetcher.digests.alarms()
+
+    def count_repeated(self) -> dict[str, int]:
+        """Items by the SHA-256 of such a picture, the most frequent first."""
+        return {seen.sha256: seen.n_items for seen in self.repeated_pictures()[:_MAX_REPEATED]}
 
     def close(self) -> None:
         """Close all connections that are idle, and the others as they become so."""

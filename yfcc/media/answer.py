@@ -25,11 +25,14 @@ _BUFFER_BYTES: Final = 2**15
 _MAX_LINE_BYTES: Final = 2**16
 _MAX_HEADERS: Final = 100
 _INTERIM: Final = range(100, 200)  # RFC 9110, 15.2
+#: More of them before one answer, and more lines behind its last chunk, are an attack.
+_MAX_INTERIM: Final = 20
+_MAX_TRAILERS: Final = _MAX_HEADERS
 
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\n]*)?\r?\n")
 _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: Headers of which every line is a field: nearly all.
-_PLAIN_FIELDS: Final = re.compile(rf"(?:{_NAME.pattern.decode()}[ \t]*:[^\n]*\n)+")
+_PLAIN_FIELDS: Final = re.compile(rf"(?:{_NAME.pattern.decode()}[ \t]*:[^\r\n]*\r*\n)+")
 _PLAIN_FIELD: Final = re.compile(r"([^ \t:]+)[ \t]*:([^\n]*)\n")
 _END_OF_FIELDS: Final = b"\r\n\r\n"
 
@@ -93,10 +96,14 @@ class Answer(http.client.HTTPResponse):
         BrokenAnswerError
             What came is not what RFC 9112 describes.
         """
-        status = _INTERIM[0]
-        while status in _INTERIM:
+        for _n_before in range(_MAX_INTERIM + 1):
             minor, status = _read_status(self.fp)
             self.fields = Headers(_read_fields(self.fp))
+            if status not in _INTERIM:
+                break
+        else:
+            message = f"more than {_MAX_INTERIM} interim answers"
+            raise BrokenAnswerError(ErrorKind.PROTOCOL, message)
         self.code = self.status = status
         self.version = 10 + minor
         coding = ", ".join(self.fields.all("transfer-encoding")).lower()
@@ -138,14 +145,48 @@ class Answer(http.client.HTTPResponse):
             self.will_close = True
         super()._close_conn()  # type: ignore[misc]
 
+    def _read_and_discard_trailer(self) -> None:
+        """Read the lines behind the last chunk, as ``http.client`` does, but not without end."""
+        for _ in range(_MAX_TRAILERS + 1):
+            line = self.fp.readline(_MAX_LINE_BYTES + 1)
+            if len(line) > _MAX_LINE_BYTES:
+                raise http.client.LineTooLong("trailer line")
+            if line in {b"\r\n", b"\n", b""}:
+                return
+        message = f"more than {_MAX_TRAILERS} trailers"
+        raise BrokenAnswerError(ErrorKind.PROTOCOL, message)
+
     def _length_of_body(self) -> int | None:
-        """RFC 9112, 6.3; whether the length makes sense is judged with the body."""
+        """RFC 9112, 6.3; a length that makes no sense is said once the body is wanted."""
         if self.status in {204, 304}:
             return 0
-        length = self.fields.first("content-length") or ""
-        if self.chunked or not (length.isascii() and length.isdigit() and len(length) < 19):
+        try:
+            return content_length(self.fields)
+        except BrokenAnswerError:
             return None
-        return int(length)
+
+
+def content_length(headers: Headers) -> int | None:
+    """The length of the body that the server names; None if it names none.
+
+    Raises
+    ------
+    BrokenAnswerError
+        It names one that cannot be, or two (RFC 9112, 6.3).
+    """
+    if "transfer-encoding" in headers:
+        coding = ", ".join(headers.all("transfer-encoding")).lower()
+        if coding != "chunked":
+            raise BrokenAnswerError(ErrorKind.PROTOCOL, f"Transfer-Encoding: {coding[:100]}")
+        return None
+    values = headers.all("content-length")
+    if not values:
+        return None
+    lengths = {part.strip() for value in values for part in value.split(",")}
+    length = lengths.pop()
+    if lengths or not (length.isascii() and length.isdigit() and len(length) < 19):
+        raise BrokenAnswerError(ErrorKind.LENGTH, f"Content-Length: {', '.join(values)[:200]}")
+    return int(length)
 
 
 def _read_status(stream: io.BufferedIOBase) -> tuple[int, int]:
@@ -179,6 +220,9 @@ def _read_line_by_line(stream: io.BufferedReader) -> list[tuple[str, str]]:
         if not line.endswith(b"\n"):
             what = "a line without end" if len(line) > _MAX_LINE_BYTES else "no end of headers"
             raise BrokenAnswerError(ErrorKind.HEADERS, what)
+        # Some take it for the end of a line, and what follows for a header of its own.
+        if b"\r" in line.rstrip(b"\r\n"):
+            raise BrokenAnswerError(ErrorKind.HEADERS, f"{line[:60]!r} has a CR within")
         if line[0] in b" \t" and fields:
             name, value = fields[-1]
             fields[-1] = name, f"{value} {line.decode('latin-1').strip()}"

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from yfcc.media.answer import content_length
 from yfcc.media.attempt import BrokenAnswerError, ErrorKind
 from yfcc.media.client import Reply
 from yfcc.media.headers import Headers
@@ -55,29 +56,6 @@ class TooLarge(Exception):  # noqa: N818 - no error: the item's fate
 
 class NoMedia(Exception):  # noqa: N818
     """The body begins as no media do; its first bytes are in the sink."""
-
-
-def content_length(headers: Headers) -> int | None:
-    """The length of the body that the server names; None if it names none.
-
-    Raises
-    ------
-    BrokenAnswerError
-        It names one that cannot be, or two (RFC 9112, 6.3).
-    """
-    if "transfer-encoding" in headers:
-        coding = ", ".join(headers.all("transfer-encoding")).lower()
-        if coding != "chunked":
-            raise BrokenAnswerError(ErrorKind.PROTOCOL, f"Transfer-Encoding: {coding[:100]}")
-        return None
-    values = headers.all("content-length")
-    if not values:
-        return None
-    lengths = {part.strip() for value in values for part in value.split(",")}
-    length = lengths.pop()
-    if lengths or not (length.isascii() and length.isdigit() and len(length) < 19):
-        raise BrokenAnswerError(ErrorKind.LENGTH, f"Content-Length: {', '.join(values)[:200]}")
-    return int(length)
 
 
 def md5_named_by(headers: Headers) -> str | None:

@@ -185,7 +185,8 @@ class Reply:
     def discard(self) -> None:
         """Read what is left, if that is little, and keep the connection."""
         try:
-            if not self._answer.isclosed():
+            # Of an answer that ends with its connection nobody has to wait for the end.
+            if not self._answer.isclosed() and not self._answer.will_close:
                 self.read(_DISCARD_BYTES)
         except BrokenAnswerError:
             self.close()

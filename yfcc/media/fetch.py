@@ -28,6 +28,7 @@ from yfcc.media.politeness import (
     BROKEN,
     FORBIDDEN,
     MAX_REDIRECT_WAIT_S,
+    MISLED,
     UNCONNECTED,
     Event,
     Throttled,
@@ -182,13 +183,18 @@ class Fetcher:
         return way.end(Judgement(Outcome.REFUSED, error=way.rights.refusal))
 
     def _ask(self, way: _Way) -> Attempt | Address:
+        asked_s = self._clock.monotonic()
         started_s = way.gate.enter()
+        way.deadline_s += started_s - asked_s  # a host may want half an hour of patience
         event: Event = BROKEN
         try:
             way.was_sent = True
             reply = self._client.get(way.address, way.deadline_s)
             event = self._event_of(reply)
             return self._judge(way, reply)
+        except PeerRefusedError:
+            event = MISLED
+            raise
         except ConnectError:
             is_alone = self._client.is_alone(way.address.origin, way.gate)
             event = BROKEN if is_alone else UNCONNECTED

@@ -12,6 +12,7 @@ from yfcc.media.clock import Clock
 from yfcc.media.courtesy import HostNote, describe_host
 from yfcc.media.politeness import (
     ANSWERED,
+    MISLED,
     Broken,
     Event,
     GatePolicy,
@@ -135,7 +136,7 @@ class HostGate:
                 if self._shared is not None and isinstance(event, Throttled):
                     pause_s = self._state.paused_until_s - now_s
                     self._shared.pause(min(pause_s, self._policy.max_pause_s))
-            if not isinstance(event, Unconnected | Broken):
+            if event is not MISLED and not isinstance(event, Unconnected | Broken):
                 self._n_answers += 1
             self._turn.notify()
 
@@ -159,6 +160,12 @@ class HostGate:
                 raise SourceForbidden(
                     f"{name}: {self._state.n_forbidden} answers 403 in a row; the host seems to "
                     "refuse this machine altogether, not single items"
+                )
+            case Verdict.MISLED:
+                raise SourceForbidden(
+                    f"{name}: led to addresses that are not public {self._state.n_forbidden} "
+                    "times in a row; check the name service. If they are right, allow them with "
+                    "--allow-private-hosts, and ask once more for what is blocked with --ask-again"
                 )
             case None:
                 pass

@@ -52,13 +52,14 @@ def inspect_jpeg(view: memoryview) -> MediaFacts | FlawedMedia:
         elif marker == _SOS:
             has_scan = True
         at += length
-    if size is None or not has_scan:
-        return damaged(f"end of image at byte {at - 2} before any picture")
+    if size is None or 0 in size or not has_scan:
+        said = f", {size[0]} x {size[1]} pixels" if size else ""
+        return damaged(f"end of image at byte {at - 2} before any picture{said}")
     return MediaFacts(
         "jpg",
         _CONTENT_TYPE,
-        width=size[0] or None,
-        height=size[1] or None,
+        width=size[0],
+        height=size[1],
         n_trailing_bytes=n_bytes - at,
         has_zero_run=_has_zero_run(view[:at]),
     )

@@ -32,6 +32,8 @@ def inspect_png(view: memoryview) -> MediaFacts | FlawedMedia:
             if kind != b"IHDR" or end - at != 25:
                 return damaged(f"chunk {kind!r} at byte {at}, expected IHDR")
             size = _SIZE.unpack_from(view, at + 8)
+            if 0 in size:
+                return damaged(f"a picture of {size[0]} x {size[1]} pixels")
         has_pixels = has_pixels or kind == b"IDAT"
     if size is None or not has_pixels:
         return damaged(f"IEND at byte {at} before any IDAT")

@@ -90,6 +90,7 @@ class Verdict(Enum):
     RATE_LIMITED = "rate limited"
     UNREACHABLE = "unreachable"
     FORBIDDEN = "forbidden"
+    MISLED = "misled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,9 @@ class Throttled:
 
 @dataclass(frozen=True, slots=True)
 class Forbidden:
-    """403: this one thing, or everything."""
+    """403, or an address that may not be asked: for this one thing, or for everything."""
+
+    verdict: Verdict = Verdict.FORBIDDEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,7 @@ Event = Answered | Throttled | Forbidden | Unconnected | Broken
 
 ANSWERED: Final = Answered()
 FORBIDDEN: Final = Forbidden()
+MISLED: Final = Forbidden(Verdict.MISLED)
 UNCONNECTED: Final = Unconnected()
 BROKEN: Final = Broken()
 
@@ -222,9 +226,9 @@ def after(
     match event:
         case Answered():
             return _after_success(state, policy, started_s)
-        case Forbidden():
+        case Forbidden(why):
             n_forbidden = state.n_forbidden + 1
-            verdict = Verdict.FORBIDDEN if n_forbidden >= policy.max_forbidden_run else None
+            verdict = why if n_forbidden >= policy.max_forbidden_run else None
             return replace(
                 state,
                 n_forbidden=n_forbidden,

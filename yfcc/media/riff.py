@@ -9,11 +9,16 @@ from yfcc.media.facts import FlawedMedia, MediaFacts, damaged, truncated
 
 _CHUNK: Final = struct.Struct("<4sI4s")
 _SIZE: Final = struct.Struct("<II")
+_HEAD: Final = struct.Struct("<4sI")
 _HEADER_BYTES: Final = 12
 
 #: Where an AVI's main header has the picture's size: RIFF, LIST hdrl, avih, 32 bytes in.
-_AVIH_AT: Final = 24
 _AVI_SIZE_AT: Final = 64
+
+#: Kinds of a WebP's picture, and where each has its signature; a frame of an animation is any.
+_VP8_KEY_FRAME: Final = b"\x9d\x01\x2a"
+_VP8L_SIGNATURE: Final = 0x2F
+_WEBP_PICTURES: Final = frozenset((b"VP8 ", b"VP8L", b"ANMF"))
 
 
 def inspect_avi(view: memoryview) -> MediaFacts | FlawedMedia:
@@ -22,6 +27,10 @@ def inspect_avi(view: memoryview) -> MediaFacts | FlawedMedia:
     A length of 0 is left by recorders that were switched off: nothing can be checked then.
     """
     n_bytes = len(view)
+    if n_bytes < _AVI_SIZE_AT + 8:
+        return truncated("main header", _AVI_SIZE_AT + 8, n_bytes)
+    if bytes(view[12:16]) != b"LIST" or bytes(view[20:28]) != b"hdrlavih":
+        return damaged(f"{bytes(view[12:28])!r} at byte 12, expected LIST hdrl avih")
     at = 0
     while at + _HEADER_BYTES <= n_bytes:
         riff, length, kind = _CHUNK.unpack_from(view, at)
@@ -33,9 +42,7 @@ def inspect_avi(view: memoryview) -> MediaFacts | FlawedMedia:
         if at + 8 + length > n_bytes:
             return truncated("end of RIFF chunk", at + 8 + length, n_bytes)
         at = min(n_bytes, at + 8 + length + length % 2)
-    width = height = 0
-    if n_bytes >= _AVI_SIZE_AT + 8 and bytes(view[_AVIH_AT : _AVIH_AT + 4]) == b"avih":
-        width, height = _SIZE.unpack_from(view, _AVI_SIZE_AT)
+    width, height = _SIZE.unpack_from(view, _AVI_SIZE_AT)
     return MediaFacts(
         "avi", "video/x-msvideo", width or None, height or None, n_trailing_bytes=n_bytes - at
     )
@@ -50,7 +57,16 @@ def inspect_webp(view: memoryview) -> MediaFacts | FlawedMedia:
         return truncated("end of RIFF chunk", end, n_bytes)
     if end < 30:
         return damaged(f"RIFF chunk of {length} bytes has no picture")
+    at, has_picture = _HEADER_BYTES, False
+    while at + _HEAD.size <= end:
+        kind, length = _HEAD.unpack_from(view, at)
+        has_picture = has_picture or kind in _WEBP_PICTURES
+        at += _HEAD.size + length + length % 2
+    if at - end not in {0, 1}:  # some leave the last chunk's padding out
+        return damaged(f"chunks end at byte {at}, the RIFF chunk at {end}")
     width, height = _webp_size(view)
+    if not has_picture or not width or not height:
+        return damaged("RIFF chunk without a picture")
     return MediaFacts("webp", "image/webp", width, height, n_trailing_bytes=n_bytes - end)
 
 
@@ -61,10 +77,10 @@ def _webp_size(view: memoryview) -> tuple[int | None, int | None]:
                 int.from_bytes(view[24:27], "little") + 1,
                 int.from_bytes(view[27:30], "little") + 1,
             )
-        case b"VP8L":
+        case b"VP8L" if view[20] == _VP8L_SIGNATURE:
             bits = int.from_bytes(view[21:25], "little")
             return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-        case b"VP8 ":
+        case b"VP8 " if bytes(view[23:26]) == _VP8_KEY_FRAME:
             return (
                 int.from_bytes(view[26:28], "little") & 0x3FFF,
                 int.from_bytes(view[28:30], "little") & 0x3FFF,

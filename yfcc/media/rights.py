@@ -31,11 +31,19 @@ _WORDS: Final = ("noai", "noimageai", "noml", "noindex", "noimageindex")
 #: ``none`` is short for ``noindex, nofollow``.
 _REFUSALS: Final = frozenset((*_WORDS, "none"))
 
+#: Words that are rules too, and so no robot's name.
+_OTHER_RULES: Final = frozenset(
+    ("all", "index", "follow", "nofollow", "noarchive", "nocache", "nosnippet", "notranslate")
+)
+
 #: One of these in what cannot be read refuses.
 _WORD_ANYWHERE: Final = re.compile("|".join(_WORDS) + r"|(?<![a-z0-9_-])none(?![a-z0-9_-])")
 
 #: Names that mean every robot; ``robots`` is that of the HTML element, met in headers too.
 _EVERYONE: Final = frozenset(("*", "robots", PRODUCT))
+
+#: So much of a header is kept, of all that came: it is written down for every item.
+_MAX_KEPT: Final = 4000
 
 _TOKEN: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _LIMIT: Final = re.compile(r"max-[a-z-]+[ \t]*:[ \t]*(?:-?[0-9]+|none|standard|large)")
@@ -57,7 +65,8 @@ class Rights:
     refusal : str or None
         The statement that asks not to store the content; None if there is none.
     headers : mapping of str to str
-        The headers read, by lower-case name, as received; several values with ``, `` between.
+        The headers read, by lower-case name, as received; several values with ``, `` between;
+        all of them count, and the first 4,000 characters are kept.
         Under ``tdmrep.json`` what the site's file declares, if that counts.
     """
 
@@ -97,7 +106,7 @@ def read_rights(
         or _first(usage_refusal(value) for value in received.get("content-usage", ()))
         or _file_refusal(declared if "tdmrep.json" in received else None)
     )
-    joined = {name: ", ".join(values) for name, values in received.items()}
+    joined = {name: _keep(", ".join(values)) for name, values in received.items()}
     return Rights(refusal, MappingProxyType(joined))
 
 
@@ -107,8 +116,12 @@ def combine_rights(earlier: Rights, later: Rights) -> Rights:
         return earlier
     headers = dict(earlier.headers)
     for name, value in later.headers.items():
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        headers[name] = _keep(f"{headers[name]}, {value}") if name in headers else value
     return Rights(earlier.refusal or later.refusal, MappingProxyType(headers))
+
+
+def _keep(value: str) -> str:
+    return value if len(value) <= _MAX_KEPT else f"{value[:_MAX_KEPT]}…"
 
 
 def _first(refusals: Iterable[str | None]) -> str | None:
@@ -121,7 +134,9 @@ def _robots_refusal(value: str, now_utc: datetime) -> str | None:
     A bot's name before a colon applies to all rules after it, also in the middle of a value.
     """
     statement = f"X-Robots-Tag: {value[:500]}"
-    pieces = [piece.strip(_BLANKS) for piece in value.lower().split(",")]
+    lower = value.lower()
+    has_word = _WORD_ANYWHERE.search(lower) is not None  # once: a value may have 30,000 pieces
+    pieces = [piece.strip(_BLANKS) for piece in lower.split(",")]
     is_ours, i = True, 0
     while i < len(pieces):
         piece = pieces[i]
@@ -130,12 +145,12 @@ def _robots_refusal(value: str, now_utc: datetime) -> str | None:
         if bot is not None:
             is_ours = bot.partition("/")[0] in _EVERYONE
         if rule.startswith("unavailable_after"):
-            is_past, n_more = _read_unavailable_after(rule, pieces[i:], now_utc)
+            is_past, n_more = _read_unavailable_after(rule, pieces[i : i + 1], now_utc)
             i += n_more
             if is_past and is_ours:
                 return statement
         elif not _is_readable(rule):
-            if _WORD_ANYWHERE.search(value.lower()):
+            if has_word:
                 return statement
         elif is_ours and _is_refusal(rule):
             return statement
@@ -149,7 +164,8 @@ def _split_bot(piece: str) -> tuple[str | None, str]:
     if not colon or name == "unavailable_after" or name.startswith("max-"):
         return None, piece
     # A rule's word in the place of a name is no name: leave the piece as it is, unreadable.
-    if _BOT_NAME.fullmatch(name) is None or any(word in name for word in _REFUSALS):
+    is_rule = name in _OTHER_RULES or any(word in name for word in _REFUSALS)
+    if _BOT_NAME.fullmatch(name) is None or is_rule:
         return None, piece
     return name, rest.strip(_BLANKS)
 

@@ -57,7 +57,7 @@ class FetchSettings:
     max_connect_rounds : int
         Rounds of failing connections, each after a longer pause, until the run ends.
     max_forbidden_run : int
-        Answers 403 in a row until the run ends.
+        Answers 403, or addresses that may not be asked, in a row until the run ends.
     s3_connections, flickr_connections : int
         Connections at a time.
     flickr_rate : Rate

@@ -8,8 +8,8 @@ from threading import Lock
 from typing import Final, Generic, TypeVar
 
 from yfcc.media.address import Address, HostRules, Origin, UnusableUrl, follow
+from yfcc.media.answer import content_length
 from yfcc.media.attempt import BrokenAnswerError, ConnectError, ErrorKind, PeerRefusedError
-from yfcc.media.body import content_length
 from yfcc.media.client import Client, Reply
 from yfcc.media.clock import Clock
 from yfcc.media.gate import HostGate
@@ -17,6 +17,7 @@ from yfcc.media.httpdate import parse_date
 from yfcc.media.politeness import (
     ANSWERED,
     BROKEN,
+    MISLED,
     UNCONNECTED,
     Event,
     Throttled,
@@ -89,6 +90,9 @@ class PageReader:
             reply = self.client.get(address, deadline_s)
             event = self._event_of(reply)
             return self._read(reply, address)
+        except PeerRefusedError:
+            event = MISLED
+            raise
         except ConnectError:
             event = BROKEN if self.client.is_alone(address.origin, gate) else UNCONNECTED
             raise

@@ -69,6 +69,18 @@ class Acquired(Protocol):
         """Of what the sink holds, 64 lower-case hex digits."""
 
     @property
+    def n_trailing_bytes(self) -> int | None:
+        """Bytes after the end of the media."""
+
+    @property
+    def has_zero_run(self) -> bool:
+        """Whether a stretch of a picture is nothing but zeros."""
+
+    @property
+    def evidence(self) -> bytes | None:
+        """The first bytes of what is no media."""
+
+    @property
     def rights(self) -> Mapping[str, str]:
         """Rights headers as received, by name."""
 

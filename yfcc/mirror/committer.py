@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from yfcc.mirror.clock import Clock
 from yfcc.mirror.hiring import WorkClock
@@ -29,6 +29,18 @@ from yfcc.model import Outcome
 N_COMMITTERS: Final = 2
 #: Groups that may wait for them.
 _N_WAITING: Final = 2
+
+#: What the record of an item says while its files are replaced.
+_NOT_STORED: Final[dict[str, Any]] = {
+    "outcome": Outcome.FAILED,
+    "path": None,
+    "n_bytes": None,
+    "sha256": None,
+    "document_crc32": None,
+    "n_trailing_bytes": None,
+    "has_zero_run": None,
+    "last_error": "asked for again, and not stored anew yet",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +273,7 @@ class Committer:
 
     def _commit(self, group: list[Entry]) -> None:
         self._check_claim()
+        _take_back([entry for entry in group if entry.publication])
         publications = [entry.publication for entry in group if entry.publication]
         if publications:
             self._store.publish(publications)
@@ -271,12 +284,7 @@ class Committer:
         ]
         if adopted:  # by a run that may have been killed before it could sync their names
             self._store.keep_names(adopted)
-        by_ledger: dict[ShardLedger, list[Entry]] = defaultdict(list)
-        for entry in group:
-            by_ledger[entry.ledger].append(entry)
-        append_together(
-            [(ledger, [entry.record for entry in entries]) for ledger, entries in by_ledger.items()]
-        )
+        by_ledger = _record([(entry, entry.record) for entry in group])
         for entries in by_ledger.values():
             self._count(entries)
         for entry in group:
@@ -300,3 +308,29 @@ class Committer:
         for entry in group:
             if entry.publication:
                 entry.publication.part.discard()
+
+
+def _record(records: Iterable[tuple[Entry, Record]]) -> dict[ShardLedger, list[Entry]]:
+    """Add a record of each entry to its ledger; the entries by ledger."""
+    entries: dict[ShardLedger, list[Entry]] = defaultdict(list)
+    commits: dict[ShardLedger, list[Record]] = defaultdict(list)
+    for entry, record in records:
+        entries[entry.ledger].append(entry)
+        commits[entry.ledger].append(record)
+    append_together(list(commits.items()))
+    return entries
+
+
+def _take_back(group: list[Entry]) -> None:
+    """Record of stored items that they are to be stored anew, before their files are replaced.
+
+    A run that asks again may be killed between the files and the records. What lies there then
+    is other than recorded; the next run looks for it on disk, as for any item that is not stored.
+    """
+    again = [
+        (entry, replace(entry.record, **_NOT_STORED))
+        for entry in group
+        if entry.ledger.outcome_of(entry.record.photo_id) is Outcome.STORED
+    ]
+    if again:
+        _record(again)

@@ -151,7 +151,13 @@ def download_selection(
             closing(SelectedItems(catalog, request.selection, plan, stopping.event)) as source,
         ):
             job = DownloadJob(
-                mirror, source, plan, client.acquire, fingerprint, client.describe_hosts
+                mirror,
+                source,
+                plan,
+                client.acquire,
+                fingerprint,
+                client.describe_hosts,
+                client.count_repeated,
             )
             options = RunOptions(
                 n_workers=_with_spare(request.n_workers),

@@ -42,6 +42,9 @@ DOWNLOADS_SCHEMA: Final = pa.schema(
         ("fetched_at", pa.timestamp("us", tz="UTC")),
         ("x_robots_tag", pa.string()),
         ("shard", pa.int32()),
+        ("n_trailing_bytes", pa.int64()),
+        ("has_zero_run", pa.bool_()),
+        ("evidence", pa.string()),
     ]
 )
 
@@ -52,10 +55,10 @@ FEW_VALUES: Final = [
     *("outcome", "source", "content_type", "width", "height", "http_status", "attempts"),
     *("first_error", "x_robots_tag", "shard"),
 ]
-_INTEGERS: Final = {pa.int64(): pl.Int64, pa.int32(): pl.Int32}
+_READ_AS: Final = {pa.int64(): pl.Int64, pa.int32(): pl.Int32, pa.bool_(): pl.Boolean}
 #: Of the ledger's lines; ``extension`` stands there for most of the path.
 _READ_SCHEMA: Final = {
-    **{column.name: _INTEGERS.get(column.type, pl.String) for column in DOWNLOADS_SCHEMA},
+    **{column.name: _READ_AS.get(column.type, pl.String) for column in DOWNLOADS_SCHEMA},
     "extension": pl.String,
 }
 

@@ -59,6 +59,12 @@ class Record:
     document_crc32 : int or None
         Of the item's JSON, every byte of it; None unless stored, and in records of earlier
         versions.
+    n_trailing_bytes : int or None
+        Bytes after the end of what is stored, which belong to nothing; None for none.
+    has_zero_run : bool or None
+        True if a stretch of the picture is nothing but zeros; else None.
+    evidence : str or None
+        How the bytes began that were no media, a character a byte (Latin-1).
     """
 
     photo_id: int
@@ -81,6 +87,9 @@ class Record:
     last_error: str | None = None
     rights: Mapping[str, str] = field(default_factory=dict)
     document_crc32: int | None = None
+    n_trailing_bytes: int | None = None
+    has_zero_run: bool | None = None
+    evidence: str | None = None
 
 
 _FIELDS: Final = tuple(each.name for each in fields(Record))

@@ -146,6 +146,8 @@ def _take_back(damage: Damage, run_id: str, now: str) -> Record:
         n_bytes=None,
         sha256=None,
         document_crc32=None,
+        n_trailing_bytes=None,
+        has_zero_run=None,
         fetched_at=now,
         run_id=run_id,
         last_error=f"verify: {damage.describe()}",

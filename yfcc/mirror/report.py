@@ -129,6 +129,7 @@ def render_report(report: Report) -> str:
             *_plots(report),
             *_licenses(run),
             *_errors(run),
+            *_repeated(run),
             *_pauses(report),
             "<h2>What was asked</h2>",
             _asked(report),
@@ -262,6 +263,14 @@ def _errors(run: RunSummary) -> Iterable[str]:
         yield "<p>The first error of each item, also of those that were stored in the end.</p>"
         rows = sorted(run.errors.items(), key=lambda each: -each[1])
         yield _counts(("source and kind", "items"), [(name, f"{n:,}") for name, n in rows])
+
+
+def _repeated(run: RunSummary) -> Iterable[str]:
+    if run.repeated:
+        yield "<h2>Pictures that many items share</h2>"
+        yield "<p>Perhaps one that stands for missing photos: look at it.</p>"
+        rows = [(digest, f"{n:,}") for digest, n in run.repeated.items()]
+        yield _counts(("SHA-256", "items"), rows)
 
 
 def _pauses(report: Report) -> Iterable[str]:

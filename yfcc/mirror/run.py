@@ -64,6 +64,8 @@ class DownloadJob:
         What was asked, for the record.
     describe_hosts : callable
         What holds requests back just now.
+    count_repeated : callable
+        Items by the SHA-256 of a picture that many of them have.
     """
 
     mirror: AnyMirror
@@ -72,6 +74,7 @@ class DownloadJob:
     acquire: Acquire
     fingerprint: Fingerprint
     describe_hosts: Callable[[], tuple[HostNote, ...]] = tuple
+    count_repeated: Callable[[], Mapping[str, int]] = dict
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,6 +365,7 @@ class _Run:
             error=None if self._error is None else str(self._error),
             errors=self._totals.count_errors(),
             licenses=self._job.plan.count_licenses(),
+            repeated=self._job.count_repeated(),
         )
 
     def _progress(self) -> RunProgress:

@@ -231,6 +231,9 @@ class RunSummary:
         not.
     licenses : mapping of str to int
         Selected items by licence, the most frequent first; empty where an older version ran.
+    repeated : mapping of str to int
+        SHA-256 of pictures that many items of this run have: one that stands for missing photos,
+        perhaps.
     """
 
     run_id: str
@@ -249,6 +252,7 @@ class RunSummary:
     error: str | None = None
     errors: Mapping[str, int] = field(default_factory=dict)
     licenses: Mapping[str, int] = field(default_factory=dict)
+    repeated: Mapping[str, int] = field(default_factory=dict)
 
     def check(self) -> None:
         """Make sure that every selected item is accounted for.

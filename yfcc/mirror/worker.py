@@ -199,4 +199,7 @@ def _record_of(bench: Bench, item: Item, acquired: Acquired, extension: str | No
         run_id=bench.run_id,
         last_error=acquired.last_error,
         rights=dict(acquired.rights),
+        n_trailing_bytes=(acquired.n_trailing_bytes or None) if is_stored else None,
+        has_zero_run=(acquired.has_zero_run or None) if is_stored else None,
+        evidence=acquired.evidence.decode("latin-1") if acquired.evidence else None,
     )

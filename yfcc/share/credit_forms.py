@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import csv
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from html import escape
 from typing import Final, Protocol
@@ -77,15 +77,15 @@ class CsvForm:
     """A row an item; RFC 4180, UTF-8, with a header."""
 
     def __init__(self, stream: ByteSink) -> None:
-        self._writer = csv.writer(_Encoder(stream))
+        self._rows = CsvRows(stream)
 
     def begin(self) -> None:
         """The header."""
-        self._writer.writerow(_COLUMNS)
+        self._rows.write(_COLUMNS)
 
     def write(self, credit: Credit) -> None:
         """A row."""
-        self._writer.writerow([safe_cell(getattr(credit, name)) for name in _COLUMNS])
+        self._rows.write([safe_cell(getattr(credit, name)) for name in _COLUMNS])
 
     def end(self, counts: CreditCounts) -> None:
         """Nothing."""
@@ -161,6 +161,22 @@ CREDIT_FORMS: Final[Mapping[str, Callable[[ByteSink], CreditForm]]] = {
     "html": HtmlForm,
     "json": JsonForm,
 }
+
+
+class CsvRows:
+    """Writes rows of cells that are harmless already.
+
+    Parameters
+    ----------
+    stream : ByteSink
+    """
+
+    def __init__(self, stream: ByteSink) -> None:
+        self._writer = csv.writer(_Encoder(stream))
+
+    def write(self, cells: Iterable[str]) -> None:
+        """A row."""
+        self._writer.writerow(cells)
 
 
 class _Encoder:

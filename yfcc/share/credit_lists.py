@@ -30,6 +30,7 @@ from yfcc.share.credits import (
     UNCHANGED,
     Credit,
     CreditCounts,
+    author_of,
     missing_parts,
     read_credit,
 )
@@ -68,7 +69,9 @@ def credits_of_selected(catalog: Catalog, selection: Selection) -> Iterator[Cred
     UsageError
         The selection cannot be computed, or names what the catalog does not know.
     """
-    return (Credit(**row) for row in iter_attributions(catalog, selection))
+    for row in iter_attributions(catalog, selection):
+        row["author"] = author_of(row["author"], row.pop("user_nsid"))
+        yield Credit(**row)
 
 
 def write_credits(
@@ -224,6 +227,17 @@ class ExportCredits:
             The item lacks an author, a source or a licence.
         """
         credit = replace(read_credit(document, path), changes=changes)
+        self.write(credit)
+        return credit
+
+    def write(self, credit: Credit) -> None:
+        """Write the credit of a copy.
+
+        Raises
+        ------
+        SourceDamaged
+            The item lacks an author, a source or a licence.
+        """
         missing = missing_parts(credit)
         if missing:
             raise SourceDamaged(
@@ -233,7 +247,6 @@ class ExportCredits:
         self._counts.by_license[credit.license_url or ""] += 1
         for form in self._forms:
             form.write(credit)
-        return credit
 
     def close(self) -> CreditCounts:
         """Finish the files; returns how many items are under which licence."""

@@ -109,6 +109,9 @@ def read_credit(document: Mapping[str, Any], path: str | None = None) -> Credit:
     found = {name: _text(said.get(name)) for name in _SAID}
     # Mandatory if supplied: what the dataset knows goes before a gap in the attribution.
     found["title"] = found["title"] or _text(member(document, "metadata").get("title"))
+    if found["author"]:  # one that is not given is a gap, one that cannot be seen has a number
+        nsid = _text(member(document, "metadata").get("user_nsid"))
+        found["author"] = author_of(found["author"], nsid)
     photo_id = document.get("photo_id")
     return Credit(
         photo_id=photo_id if isinstance(photo_id, int) else 0,
@@ -116,6 +119,17 @@ def read_credit(document: Mapping[str, Any], path: str | None = None) -> Credit:
         changes=_text(said.get("changes")) or UNCHANGED,
         **found,
     )
+
+
+def author_of(nickname: str | None, nsid: str | None) -> str | None:
+    r"""The name to credit: what the author goes by, or the number if that cannot be seen.
+
+    Examples
+    --------
+    >>> author_of("\u200b", "42@N00")
+    '42@N00'
+    """
+    return nsid if is_blank(nickname) else nickname
 
 
 def missing_parts(credit: Credit) -> tuple[str, ...]:

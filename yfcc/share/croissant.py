@@ -62,6 +62,7 @@ _CONTEXT: Final[dict[str, Any]] = {
 _TABLE: Final = {
     "file_name": "sc:Text",
     "text": "sc:Text",
+    "text_raw": "sc:Text",
     "photo_id": "sc:Integer",
     "width": "sc:Integer",
     "height": "sc:Integer",
@@ -167,17 +168,22 @@ def _file(file: ExportedPart) -> dict[str, Any]:
         "name": file.path,
         "contentUrl": file.path,
         "contentSize": f"{file.n_bytes} B",
-        "encodingFormat": _ENCODINGS[file.path.rpartition(".")[2]],
+        "encodingFormat": _ENCODINGS.get(file.path.rpartition(".")[2], _LINES),
         "sha256": file.sha256,
     }
 
 
+#: Files of the dataset's own form have no suffix.
+_LINES: Final = "text/tab-separated-values"
 _ENCODINGS: Final = {
     "tar": "application/x-tar",
     "csv": "text/csv",
     "txt": "text/plain",
     "jsonl": "application/jsonlines",
     "parquet": "application/x-parquet",
+    "bz2": "application/x-bzip2",
+    "gz": "application/gzip",
+    "zst": "application/zstd",
 }
 _MEMBERS: Final = {
     "media": ("image/*", ["*.jpg", "*.png", "*.gif", "*.webp"]),

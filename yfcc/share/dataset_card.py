@@ -24,6 +24,7 @@ _FILES: Final = {
     "webdataset": "shards/*.tar",
     "imagefolder": "train/**",
     "parquet": "items/**/*.parquet",
+    "tsv": "yfcc100m_dataset*",
 }
 _CREDITED: Final = (
     "Every item is credited in `ATTRIBUTION.txt` and `ATTRIBUTION.csv`, and in its own record; "
@@ -44,6 +45,10 @@ photos[0]["image"], photos[0]["text"]""",
     "parquet": """import polars
 
 items = polars.scan_parquet("items/**/*.parquet")""",
+    "tsv": """# In a shell: yfcc metadata --source . --catalog catalog.duckdb
+import yfcc
+
+yfcc.open_catalog("catalog.duckdb").select(license="by").polars(["photo_id", "title"])""",
 }
 
 
@@ -65,7 +70,7 @@ def build_card(facts: ExportFacts) -> bytes:
     lines += [written, "", "## Selection", "", "```sql", sql, "```", "", origin_line, ""]
     lines += [*_notes(facts.notes), "## Licences", "", *_licenses(facts.licenses), ""]
     lines += [
-        _CREDITED if facts.has_media else _ROWS,
+        _CREDITED if facts.has_credits else _ROWS,
         _changes(facts),
         "",
         "## Reading it",
@@ -90,7 +95,7 @@ def _head(facts: ExportFacts) -> Iterator[str]:
             Terms(code).name if code in LICENSES else code or "unknown" for code in others
         )
         yield f"license_name: {json.dumps(names or 'none')}"
-        link = "LICENSES.txt" if facts.has_media else "https://creativecommons.org/licenses/"
+        link = "LICENSES.txt" if facts.has_credits else "https://creativecommons.org/licenses/"
         yield f"license_link: {link}"
     yield f'pretty_name: "YFCC100M, {facts.n_items} selected items"'
     size = next((name for end, name in _SIZES if facts.n_items < end), "n>1B")

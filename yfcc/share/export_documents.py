@@ -15,6 +15,7 @@ from yfcc.share.credit_lists import (
 )
 from yfcc.share.croissant import CROISSANT, build_croissant
 from yfcc.share.dataset_card import CARD, build_card
+from yfcc.share.documents import CHECKSUMS
 from yfcc.share.export_facts import ExportedPart, ExportFacts
 from yfcc.share.export_place import ExportPlace
 from yfcc.share.export_request import ExportRequest
@@ -23,7 +24,6 @@ from yfcc.share.pieces import PieceHead, credit_document
 if TYPE_CHECKING:
     from yfcc.share.exporting import MediaExportSummary
 
-CHECKSUMS: Final = "SHA256SUMS"
 _CREDITS: Final = (ATTRIBUTION_TEXT, ATTRIBUTION_CSV, LICENSES_NAME)
 
 
@@ -107,6 +107,7 @@ def _describe(
         sql=origin.sql,
         size=request.size,
         has_media=True,
+        has_credits=True,
         started_at=place.started_at,
     )
 

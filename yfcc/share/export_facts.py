@@ -35,7 +35,7 @@ class ExportFacts:
     Attributes
     ----------
     form : str
-        ``webdataset``, ``imagefolder`` or ``parquet``.
+        ``webdataset``, ``imagefolder``, ``parquet`` or ``tsv``.
     n_selected, n_items, n_not_stored, n_forgotten : int
         Items asked for, exported, not in the mirror, and removed from it for good; the others
         were left out.
@@ -53,6 +53,8 @@ class ExportFacts:
         Pixels of the shorter side of what was made smaller.
     has_media : bool
         Whether bytes of photos and videos are in the data.
+    has_credits : bool
+        Whether lists of credits lie beside the data.
     started_at : str
         ISO 8601.
     checksums : str
@@ -72,6 +74,7 @@ class ExportFacts:
     sql: str
     size: int | None
     has_media: bool
+    has_credits: bool
     started_at: str
     checksums: str = "SHA256SUMS"
 

@@ -50,7 +50,7 @@ from yfcc.share.pieces import (
 from yfcc.share.stored import StoredCounts, StoredItem, iter_stored
 
 #: Version of the pieces' bytes: another one makes all of them anew.
-_FORM_VERSION: Final = 1
+_FORM_VERSION: Final = 2
 _LIMITS: Final = Limits("300MB", 2)
 _SHOW_EVERY_S: Final = 0.1
 

@@ -73,9 +73,17 @@ class FolderWriter:
 
 
 def _describe(row: dict[str, Any]) -> dict[str, Any]:
-    """A picture's row, flat; ``text`` is the caption, as the loaders of others call it."""
+    """A picture's row, flat; ``text`` is the caption, as the loaders of others call it.
+
+    ``text_raw`` is the caption as its author wrote it.
+    """
     return (
-        {"file_name": row["path"].removeprefix(f"{TRAIN}/"), "text": row["caption"]}
+        {
+            "file_name": row["path"].removeprefix(f"{TRAIN}/"),
+            "text": row["caption"],
+            # An index that an earlier version wrote has the caption alone.
+            "text_raw": row.get("caption_raw"),
+        }
         | {name: row[name] for name in _COLUMNS}
         | {name: row["attribution"].get(name) for name in _CREDITS}
     )

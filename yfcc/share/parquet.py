@@ -24,17 +24,15 @@ import secrets
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from time import monotonic
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from yfcc import __version__
 from yfcc.catalog.connection import Limits
 from yfcc.catalog.exported import identify_catalog, make_exported, note_beside
 from yfcc.catalog.parquet import (
@@ -42,21 +40,23 @@ from yfcc.catalog.parquet import (
     PartitionKey,
     count_by_partition,
     open_items,
-    read_provenance,
 )
 from yfcc.catalog.reader import Catalog
-from yfcc.catalog.select import IdList, Selection
+from yfcc.catalog.select import Selection
 from yfcc.errors import UsageError, VerifyError
 from yfcc.mirror.exported import note_export
 from yfcc.mirror.opening import open_any
-from yfcc.share.parquet_documents import Documents, RowCredits, write_parquet_documents
+from yfcc.share.documents import Documents
+from yfcc.share.export_counts import ExportCounts
+from yfcc.share.parquet_documents import RowCredits, write_parquet_documents
 from yfcc.share.parquet_files import (
     NO_LIMIT,
     ExportedFile,
     PartitionedWriter,
     split_by_partition,
 )
-from yfcc.share.parquet_media import Images, MediaRows, MediaSource, open_media_rows
+from yfcc.share.parquet_manifest import build_manifest
+from yfcc.share.parquet_media import MediaRows, MediaSource, open_media_rows
 from yfcc.share.sink import MANIFEST_NAME, Target
 from yfcc.share.stored import StoredCounts
 from yfcc.share.target import open_target, writing_errors
@@ -120,31 +120,6 @@ class ParquetSummary:
     files: tuple[ExportedFile, ...]
     stored: StoredCounts | None = None
     notes: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class ExportCounts:
-    """How far an export is, as a display asks for it."""
-
-    n_selected: int
-    n_exported: int = 0
-    n_bytes: int = 0
-    started_s: float = field(default_factory=monotonic)
-
-    @property
-    def outcomes(self) -> dict[str, int]:
-        """Items read so far."""
-        return {"exported": self.n_exported}
-
-    @property
-    def not_yet_tried(self) -> int:
-        """Items still to come."""
-        return self.n_selected - self.n_exported
-
-    @property
-    def elapsed_s(self) -> float:
-        """Seconds since the export began."""
-        return monotonic() - self.started_s
 
 
 def parse_partition_columns(text: str) -> tuple[str, ...]:
@@ -213,7 +188,7 @@ def export_parquet(
             documents = Documents(target, "_" if request.media is None else "")
             written = _write_files(request, catalog, documents, counts, show)
             _check_files(target, written, expected if request.media is None else written.expected)
-            document = _manifest(request, catalog, target, written)
+            document = build_manifest(request, catalog, target, written)
             document["started_at"] = started_at.isoformat()
             document["documents"] = write_parquet_documents(documents, request, written, document)
             document["finished_at"] = datetime.now(UTC).isoformat()
@@ -304,9 +279,8 @@ def _write_files(
             group_bytes=request.media.group_bytes if request.media else NO_LIMIT,
         )
         stack.callback(writer.abandon)
-        has_bytes = request.media is not None and request.media.images is Images.BYTES
         stack.callback(documents.abandon)
-        row_credits = RowCredits(documents) if has_bytes else None
+        row_credits = RowCredits(documents) if request.media is not None else None
         for batch in rows:
             for key, part in split_by_partition(batch, request.partition_by):
                 written.expected[key] += len(part)
@@ -346,63 +320,6 @@ def _check_files(target: Target, written: Written, expected: dict[PartitionKey, 
             f"expected rows by partition {expected}, read {found}. Nothing was published; "
             "run again."
         )
-
-
-def _manifest(
-    request: ParquetRequest,
-    catalog: Catalog,
-    target: Target,
-    written: Written,
-) -> dict[str, Any]:
-    selection = request.selection
-    return {
-        "schema_version": 1,
-        "form": "parquet",
-        "export_id": target.export_id,
-        "yfcc_version": __version__,
-        "catalog": {"fingerprint": catalog.fingerprint(), "ingests": read_provenance(catalog)},
-        "selection": {"sql": catalog.describe(selection), "flags": selection.conditions()}
-        | _described_ids(catalog.listed(selection)),
-        "n_rows": sum(file.n_rows for file in written.files),
-        "partition_by": list(request.partition_by),
-        "columns": {column.name: str(column.type) for column in written.schema},
-        "files": [_described(file) for file in written.files],
-    } | _described_media(request.media, written.media)
-
-
-def _described_media(
-    source: MediaSource | None, rows: MediaRows | StoredNotes | None
-) -> dict[str, Any]:
-    if source is None or rows is None:
-        return {}
-    return {
-        "images": source.images.value,
-        "rules": {
-            "size": source.rules.size,
-            "redistributable": source.rules.is_redistributable,
-        },
-        "stored": asdict(rows.counts),
-        "notes": dict(+rows.notes),
-    }
-
-
-def _described_ids(listed: IdList | None) -> dict[str, Any]:
-    """What identifies a list of ids, without the place where it lay on this machine."""
-    if listed is None:
-        return {}
-    found = asdict(listed)
-    del found["path"]
-    return {"ids": found}
-
-
-def _described(file: ExportedFile) -> dict[str, Any]:
-    return {
-        "path": file.path,
-        "n_rows": file.n_rows,
-        "n_bytes": file.n_bytes,
-        "sha256": file.sha256,
-        "partition": dict(file.partition),
-    }
 
 
 def manifest_path(out: str) -> str:

@@ -3,65 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from yfcc.share.credit_lists import ExportCredits
-from yfcc.share.croissant import CROISSANT, build_croissant
-from yfcc.share.dataset_card import CARD, build_card
+from yfcc.share.credits import UNCHANGED, Credit, author_of
+from yfcc.share.documents import CHECKSUMS, Documents
 from yfcc.share.export_facts import ExportedPart, ExportFacts
-from yfcc.share.sink import Sink, Target
 
 if TYPE_CHECKING:
     from yfcc.share.parquet import ParquetRequest, Written
 
-_CHECKSUMS = "SHA256SUMS"
 CREDIT_COLUMNS = (
     *("photo_id", "title", "user_nickname", "user_nsid", "page_url"),
     *("license_name", "license_url", "license", "media", "changes"),
 )
-
-
-@dataclass(slots=True)
-class Documents:
-    """Files of an export that are no data, as they are written.
-
-    Attributes
-    ----------
-    target : Target
-    lead : str
-        What their names begin with.
-    """
-
-    target: Target
-    lead: str = ""
-    _sinks: dict[str, Sink] = field(default_factory=dict)
-
-    def open(self, name: str) -> Sink:
-        """A new one."""
-        path = f"{self.lead}{name}"
-        sink = self._sinks[path] = self.target.open_document(path)
-        return sink
-
-    def write(self, name: str, content: bytes) -> None:
-        """A small one."""
-        sink = self.open(name)
-        sink.write(content)
-        sink.close()
-
-    def abandon(self) -> None:
-        """Let go of files that were not finished."""
-        for sink in self._sinks.values():
-            sink.abandon()
-
-    def measured(self) -> dict[str, ExportedPart]:
-        """All of them, which are closed by now."""
-        return {
-            name: ExportedPart(name, 0, sink.n_bytes, sink.sha256)
-            for name, sink in self._sinks.items()
-        }
 
 
 class RowCredits:
@@ -78,24 +36,27 @@ class RowCredits:
     def add(self, batch: pa.RecordBatch) -> None:
         """Credit every row."""
         for row in batch.select(CREDIT_COLUMNS).to_pylist():
-            nsid = row["user_nsid"]
-            document = {
-                "photo_id": row["photo_id"],
-                "attribution": {
-                    "title": row["title"],
-                    "author": row["user_nickname"] or nsid,
-                    "author_url": f"https://www.flickr.com/people/{nsid}/" if nsid else None,
-                    "source_url": row["page_url"],
-                    "license_name": row["license_name"],
-                    "license_url": row["license_url"],
-                },
-                "metadata": {"title": row["title"], "license": row["license"]},
-            }
-            self._credits.add(document, row["media"]["path"], row["changes"])
+            self._credits.write(credit_of_row(row, row["media"]["path"], row["changes"]))
 
     def close(self) -> None:
         """Finish the lists."""
         self._credits.close()
+
+
+def credit_of_row(row: Mapping[str, Any], path: str | None, changes: str = UNCHANGED) -> Credit:
+    """The credit of a row of ``items``; what it lacks is None."""
+    nsid = row["user_nsid"]
+    return Credit(
+        photo_id=row["photo_id"],
+        title=row["title"],
+        author=author_of(row["user_nickname"], nsid),
+        author_url=f"https://www.flickr.com/people/{nsid}/" if nsid else None,
+        source_url=row["page_url"],
+        license_name=row["license_name"],
+        license_url=row["license_url"],
+        path=path,
+        changes=changes,
+    )
 
 
 def write_parquet_documents(
@@ -108,19 +69,11 @@ def write_parquet_documents(
     TargetError
         They cannot be written.
     """
-    facts = _describe(request, written, manifest, f"{documents.lead}{_CHECKSUMS}")
+    facts = _describe(request, written, manifest, f"{documents.lead}{CHECKSUMS}")
     pieces = [
         ExportedPart(file.path, file.n_rows, file.n_bytes, file.sha256) for file in written.files
     ]
-    documents.write(CROISSANT, build_croissant(facts, pieces, documents.measured()))
-    documents.write(CARD, build_card(facts))
-    told = [*pieces, *documents.measured().values()]
-    lines = "".join(f"{part.sha256}  {part.path}\n" for part in told)
-    documents.write(_CHECKSUMS, lines.encode())
-    return [
-        {"path": part.path, "n_bytes": part.n_bytes, "sha256": part.sha256}
-        for part in documents.measured().values()
-    ]
+    return documents.finish(facts, pieces)
 
 
 def _describe(
@@ -143,6 +96,7 @@ def _describe(
         sql=manifest["selection"]["sql"],
         size=source.rules.size if source else None,
         has_media=source is not None and source.images == "bytes",
+        has_credits=source is not None,
         started_at=manifest["started_at"],
         checksums=checksums,
     )

@@ -30,6 +30,7 @@ from yfcc.share.copies import Copyist, CopyRules
 from yfcc.share.credits import UNCHANGED
 from yfcc.share.rights import redistribution_refusal
 from yfcc.share.stored import StoredCounts, StoredItem, iter_stored
+from yfcc.share.terms import parse_terms
 
 #: What a row says of its media; ``media`` as Hugging Face's ``Image`` has it.
 MEDIA_FIELDS: Final = (
@@ -40,6 +41,7 @@ MEDIA_FIELDS: Final = (
     pa.field("width", pa.int32()),
     pa.field("height", pa.int32()),
     pa.field("changes", pa.string()),
+    pa.field("duties", pa.list_(pa.string())),
 )
 _SCAN_ROWS: Final = 2_048
 
@@ -135,6 +137,9 @@ class MediaRows:
         if kept:
             rows = batch.take(pa.array(kept)).columns
             plain = [rows[i].cast(self.schema.field(i).type) for i in range(len(rows))]
+            urls = batch.column("license_url").take(pa.array(kept)).to_pylist()
+            for value, terms in zip(values, map(parse_terms, urls), strict=True):
+                value["duties"] = list(terms.marks) if terms else None
             added = [pa.array([each[f.name] for each in values], f.type) for f in MEDIA_FIELDS]
             yield pa.RecordBatch.from_arrays([*plain, *added], schema=self.schema)
 

@@ -146,6 +146,7 @@ def describe_row(copy: Copy) -> dict[str, Any]:
         "width": media["width"],
         "height": media["height"],
         "caption": copy.caption,
+        "caption_raw": copy.document["caption_raw"],
         "license": copy.document["license"],
         "duties": copy.document["duties"],
         "changes": copy.changes,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO
+from typing import IO, Any, Final
 
 from yfcc.catalog.publish import fsync_directory
 from yfcc.config import s3_endpoint_url
 from yfcc.mirror.bucket.objects import Objects
+
+_STREAM_BYTES: Final = 1 << 18
 
 
 class NoExport(Exception):  # noqa: N818 - an answer, no error
@@ -55,6 +59,10 @@ class ExportDirectory:
         """A file, to be closed."""
         return (self.root / name).open("rb")
 
+    def stream(self, name: str) -> IO[bytes]:
+        """A file to be read once from its beginning to its end, and closed."""
+        return self.open(name)
+
     def delete(self, names: list[str]) -> None:
         """Remove files, durably."""
         for name in names:
@@ -91,6 +99,13 @@ class ExportObjects:
         stream.seek(0)
         return stream
 
+    def stream(self, name: str) -> IO[bytes]:
+        """A file to be read once from its beginning to its end, and closed."""
+        pieces = self.objects.iter_content(name)
+        if pieces is None:
+            raise FileNotFoundError(name)
+        return io.BufferedReader(_Arriving(pieces), _STREAM_BYTES)
+
     def delete(self, names: list[str]) -> None:
         """Remove objects."""
         self.objects.delete(names)
@@ -98,6 +113,25 @@ class ExportObjects:
     def close(self) -> None:
         """Let go of connections."""
         self.objects.close()
+
+
+class _Arriving(io.RawIOBase):
+    """A stream of what comes in pieces."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._rest:
+            self._rest = memoryview(next(self._pieces, b""))
+        n_bytes = min(len(buffer), len(self._rest))
+        buffer[:n_bytes] = self._rest[:n_bytes]
+        self._rest = self._rest[n_bytes:]
+        return n_bytes
 
 
 def _append(stream: IO[bytes], piece: bytes) -> None:

@@ -23,20 +23,17 @@ import pyarrow.parquet as pq
 from yfcc.catalog.select import Selection
 from yfcc.catalog.tombstones import TombstoneSet
 from yfcc.errors import VerifyError
-from yfcc.share.bucket_target import UNFINISHED_NAME, bucket_errors
+from yfcc.share.bucket_target import UNFINISHED_NAME, bucket_errors, open_files
 from yfcc.share.copies import CopyRules
+from yfcc.share.documents import Documents
 from yfcc.share.export_place import decode_document
 from yfcc.share.parquet import ParquetRequest, StoredNotes, Written
-from yfcc.share.parquet_documents import (
-    CREDIT_COLUMNS,
-    Documents,
-    RowCredits,
-    write_parquet_documents,
-)
+from yfcc.share.parquet_documents import CREDIT_COLUMNS, RowCredits, write_parquet_documents
 from yfcc.share.parquet_files import ExportedFile, open_writer
+from yfcc.share.parquet_manifest import describe_file
 from yfcc.share.parquet_media import Images, MediaSource
 from yfcc.share.removal_look import NoExport, Removed
-from yfcc.share.removal_tsv import remove_lines
+from yfcc.share.removal_tsv import find_lines, remove_lines
 from yfcc.share.sink import MANIFEST_NAME, Target
 from yfcc.share.stored import StoredCounts
 from yfcc.share.target import DirectoryTarget, open_target, writing_errors
@@ -88,7 +85,10 @@ def remove_from_tables(address: str, wanted: TombstoneSet) -> Removed:
             return (out / path).open("rb")
 
         if manifest.get("form") == "tsv":
-            return Removed(remove_lines(target, manifest, open_file, wanted))
+            found = find_lines(manifest, open_file, wanted)
+            if not found.concerned:
+                return Removed(0)
+            return Removed(remove_lines(target, manifest, open_file, found))
         concerned = _find_files(manifest, open_file, wanted)
         if not concerned:
             return Removed(0)
@@ -96,10 +96,8 @@ def remove_from_tables(address: str, wanted: TombstoneSet) -> Removed:
 
 
 def _remove_from_bucket(address: str, wanted: TombstoneSet) -> Removed:
-    import s3fs  # noqa: PLC0415 - 0.5 s that only exports into a bucket need
-
     with bucket_errors(address):
-        files = s3fs.S3FileSystem(skip_instance_cache=True, use_listings_cache=False)
+        files = open_files()
 
         def open_file(path: str) -> IO[bytes]:
             stream: IO[bytes] = files.open(f"{address}/{path}", "rb")
@@ -114,6 +112,12 @@ def _remove_from_bucket(address: str, wanted: TombstoneSet) -> Removed:
         manifest = decode_document(files.cat_file(f"{address}/{MANIFEST_NAME}"))
         if manifest is None:
             raise VerifyError(f"{address}/{MANIFEST_NAME} is damaged")
+        if manifest.get("form") == "tsv":
+            found = find_lines(manifest, open_file, wanted)
+            if not found.concerned:
+                return Removed(0, is_done)
+            with open_target(address, secrets.token_hex(6), is_overwriting=True) as target:
+                return Removed(remove_lines(target, manifest, open_file, found), is_done)
         concerned = _find_files(manifest, open_file, wanted)
         if not concerned:
             return Removed(0, is_done)
@@ -181,9 +185,8 @@ def _replace(
                 written.append(_rewrite(target, file, old, wanted, is_by_line=source is None))
         documents = Documents(target, "_" if source is None else "")
         stack.callback(documents.abandon)
-        has_bytes = source is not None and source.images is Images.BYTES
-        row_credits = RowCredits(documents) if has_bytes else None
-        for batch in _iter_credited(target, written, has_bytes=has_bytes):
+        row_credits = RowCredits(documents) if source is not None else None
+        for batch in _iter_credited(target, written, has_media=source is not None):
             for found in pc.value_counts(batch["license"]).to_pylist():
                 licenses[found["values"]] += found["counts"]
             if row_credits is not None:
@@ -252,11 +255,11 @@ def _rewrite(
 
 
 def _iter_credited(
-    target: Target, written: list[ExportedFile], *, has_bytes: bool
+    target: Target, written: list[ExportedFile], *, has_media: bool
 ) -> Iterator[pa.RecordBatch]:
     """The licences of all rows that stay, and what else their credits need."""
     columns = ["license"]
-    if has_bytes:
+    if has_media:
         columns = [name for name in CREDIT_COLUMNS if name != "media"] + ["media.path"]
     for file in written:
         with target.open_source(file.path) as stream:
@@ -270,16 +273,7 @@ def _describe(
     document = manifest | {
         "export_id": target.export_id,
         "n_rows": sum(file.n_rows for file in written),
-        "files": [
-            {
-                "path": file.path,
-                "n_rows": file.n_rows,
-                "n_bytes": file.n_bytes,
-                "sha256": file.sha256,
-                "partition": dict(file.partition),
-            }
-            for file in written
-        ],
+        "files": [describe_file(file) for file in written],
         "n_removed": manifest.get("n_removed", 0) + n_removed,
     }
     if "stored" in manifest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -10,7 +11,14 @@ from typing import IO, Any, Final
 import pyarrow as pa
 
 from yfcc.catalog.tombstones import TombstoneSet
-from yfcc.share.target import DirectoryTarget
+from yfcc.share.documents import Documents
+from yfcc.share.sink import Target
+from yfcc.share.tsv_documents import (
+    UNCREDITED,
+    license_code,
+    remove_credits,
+    write_tsv_documents,
+)
 from yfcc.share.tsv_files import PACKINGS, LineWriter, TsvFile
 
 _DATASET: Final = "dataset"
@@ -20,8 +28,30 @@ _READ_BYTES: Final = 4 << 20
 Open = Callable[[str], IO[bytes]]
 
 
+@dataclass(frozen=True, slots=True)
+class FoundLines:
+    """What an export has of items that are to go.
+
+    Attributes
+    ----------
+    ids : set of bytes
+        Of all items that are to go, in it or not.
+    n_items : int
+        Those of them that it has.
+    concerned : set of str
+        Paths of the files that have lines of theirs.
+    licenses : Counter of str
+        Their licences.
+    """
+
+    ids: set[bytes]
+    n_items: int
+    concerned: set[str]
+    licenses: Counter[str]
+
+
 def remove_lines(
-    target: DirectoryTarget, manifest: dict[str, Any], open_file: Open, wanted: TombstoneSet
+    target: Target, manifest: dict[str, Any], open_file: Open, found: FoundLines
 ) -> int:
     """Publish an export of lines anew without those of some items; how many items it had.
 
@@ -30,10 +60,7 @@ def remove_lines(
     TargetError
         It cannot be written.
     """
-    found = _find_items(manifest, open_file, wanted)
     place = list(manifest["columns"]).index("photo_id")
-    if not found.concerned:
-        return 0
     written = []
     for file in manifest["files"]:
         if file["path"] not in found.concerned:
@@ -44,27 +71,41 @@ def remove_lines(
         new = _rewrite(target, file, open_file, column, found.ids)
         if new is not None:
             written.append(new)
-    target.publish(
-        manifest
-        | {
-            "export_id": target.export_id,
-            "files": [asdict(file) for file in written],
-            "n_removed": manifest.get("n_removed", 0) + found.n_items,
-        }
-    )
+    document = manifest | {
+        "export_id": target.export_id,
+        "files": [asdict(file) for file in written],
+        "n_removed": manifest.get("n_removed", 0) + found.n_items,
+    }
+    if "documents" in manifest:
+        _write_documents(target, document, open_file, found, written)
+    target.publish(document)
     return found.n_items
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What an export has of items that are to go."""
+def _write_documents(
+    target: Target,
+    document: dict[str, Any],
+    open_file: Open,
+    found: FoundLines,
+    written: list[TsvFile],
+) -> None:
+    """Write what lies beside the lines anew, and say in the manifest what it is."""
+    licenses = Counter(document["licenses"])
+    licenses.subtract(found.licenses)
+    n_rows = document["n_rows"] - found.n_items
+    document |= {"n_rows": n_rows, "licenses": dict((+licenses).most_common())}
+    documents = Documents(target)
+    try:
+        if document["has_credits"]:
+            n_credited = remove_credits(documents, open_file, found.ids)
+            document["notes"] = {UNCREDITED: n_rows - n_credited} if n_rows > n_credited else {}
+        document["documents"] = write_tsv_documents(documents, written, document)
+    except BaseException:
+        documents.abandon()
+        raise
 
-    ids: set[bytes]
-    n_items: int
-    concerned: set[str]
 
-
-def _find_items(manifest: Mapping[str, Any], open_file: Open, wanted: TombstoneSet) -> _Found:
+def find_lines(manifest: Mapping[str, Any], open_file: Open, wanted: TombstoneSet) -> FoundLines:
     """Look for items in the dataset by all that names them, then in the packs by their ids."""
     columns = list(manifest["columns"])
     datasets = [file for file in manifest["files"] if file["pack"] == _DATASET]
@@ -82,16 +123,18 @@ def _find_items(manifest: Mapping[str, Any], open_file: Open, wanted: TombstoneS
                     ids |= _find(lines, 0, set(), {1: hashes})
     gone: set[bytes] = set()
     concerned = set()
+    licenses: Counter[str] = Counter()
     for file in datasets:
         for lines in _iter_lines(file["path"], open_file):
             if found := _find(lines, columns.index("photo_id"), ids, named):
                 gone |= found
                 concerned.add(file["path"])
+                licenses += _count_licenses(lines, columns, found)
     ids |= gone
     for file in packs:
         if any(_find(lines, 0, ids, {}) for lines in _iter_lines(file["path"], open_file)):
             concerned.add(file["path"])
-    return _Found(ids, len(gone), concerned)
+    return FoundLines(ids, len(gone), concerned, licenses)
 
 
 def _find(
@@ -109,6 +152,17 @@ def _find(
         ):
             found.add(fields[place])
     return found
+
+
+def _count_licenses(lines: list[bytes], columns: list[str], ids: set[bytes]) -> Counter[str]:
+    """Licences of some items among lines of the dataset."""
+    place, at = columns.index("photo_id"), columns.index("license_url")
+    rows = (line.split(b"\t") for line in lines)
+    return Counter(
+        license_code(row[at].decode("ascii", "replace"))
+        for row in rows
+        if len(row) > max(place, at) and row[place] in ids
+    )
 
 
 def _packing_of(path: str) -> tuple[str, str]:
@@ -141,7 +195,7 @@ def _iter_lines(path: str, open_file: Open) -> Iterator[list[bytes]]:
 
 
 def _rewrite(
-    target: DirectoryTarget, file: Mapping[str, Any], open_file: Open, place: int, ids: set[bytes]
+    target: Target, file: Mapping[str, Any], open_file: Open, place: int, ids: set[bytes]
 ) -> TsvFile | None:
     """Write a file without the lines of some items; None if it is a pack without any."""
     stem, packing = _packing_of(file["path"])

@@ -95,6 +95,9 @@ class Target(Protocol):
     def open_document(self, name: str) -> Sink:
         """A new file that is no data, one of ``DOCUMENT_NAMES``."""
 
+    def open_file(self, name: str) -> Sink:
+        """A new file of a name of its own."""
+
     def keep(self, path: str) -> None:
         """Take over a file of the export that is to be replaced, as it is."""
 

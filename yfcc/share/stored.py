@@ -23,7 +23,15 @@ from yfcc.catalog.select import Selection
 from yfcc.catalog.tombstones import TombstoneSet, gather
 from yfcc.errors import VerifyError
 from yfcc.mirror.disk import target_errors
-from yfcc.mirror.layout import directory_parts, document_name, extension_in, media_name, media_path
+from yfcc.mirror.layout import (
+    LEDGER,
+    directory_parts,
+    document_name,
+    extension_in,
+    ledger_name,
+    media_name,
+    media_path,
+)
 from yfcc.mirror.ledger import find_committed, iter_shards, list_shards
 from yfcc.mirror.record import Record, decode_record
 from yfcc.mirror.root import AnyMirror, Mirror
@@ -220,8 +228,8 @@ def iter_stored_shards(
         The mirror cannot be read.
     """
     removals, counts = _Removals(mirror), StoredCounts()
-    for ids, content in zip(wanted.values(), iter_shards(mirror, wanted), strict=True):
-        lines = _latest_lines(content)
+    for (shard, ids), content in zip(wanted.items(), iter_shards(mirror, wanted), strict=True):
+        lines = _latest_lines(mirror, shard, content)
         chosen = _stored_ids(lines) if ids is None else map(int, ids)
         yield from _iter_shard(mirror, lines, chosen, removals, counts)
 
@@ -260,15 +268,16 @@ def _iter_selected(
 ) -> Iterator[StoredItem]:
     if catalog is None:
         shards = list_shards(mirror)
-        for content in iter_shards(mirror, shards):
-            lines = _latest_lines(content)
+        for shard, content in zip(shards, iter_shards(mirror, shards), strict=True):
+            lines = _latest_lines(mirror, shard, content)
             yield from _iter_shard(mirror, lines, _stored_ids(lines), removals, counts)
         return
     with open_ids_by_shard(catalog, selection) as selected:
         shards = sorted(selected.counts)
         contents = iter_shards(mirror, shards)
-        for (_, ids), content in zip(selected.iter_shards(), contents, strict=True):
-            yield from _iter_shard(mirror, _latest_lines(content), ids.tolist(), removals, counts)
+        for (shard, ids), content in zip(selected.iter_shards(), contents, strict=True):
+            lines = _latest_lines(mirror, shard, content)
+            yield from _iter_shard(mirror, lines, ids.tolist(), removals, counts)
 
 
 def _stored_ids(lines: Mapping[int, tuple[str, bytes]]) -> list[int]:
@@ -281,10 +290,17 @@ def _place(photo_id: int) -> tuple[tuple[str, str], int]:
     return id_prefix(photo_id), photo_id
 
 
-def _latest_lines(content: bytes) -> dict[int, tuple[str, bytes]]:
+def _latest_lines(mirror: AnyMirror, shard: int, content: bytes) -> dict[int, tuple[str, bytes]]:
     """The latest outcome of each item of a shard, and the record's line."""
+    committed = find_committed(content)
+    if committed.n_damaged_bytes:  # items that are stored would be passed over without a word
+        raise VerifyError(
+            f"{mirror.name(LEDGER, ledger_name(shard))}: expected sealed commits, got "
+            f"{committed.n_damaged_bytes:,} bytes without a seal: what they recorded is lost. "
+            f"{_REPAIR}"
+        )
     latest = {}
-    for line in find_committed(content).iter_lines():
+    for line in committed.iter_lines():
         found = orjson.loads(line)
         latest[found["photo_id"]] = found["outcome"], line
     return latest

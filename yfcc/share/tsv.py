@@ -32,8 +32,11 @@ from yfcc.catalog.select import Selection
 from yfcc.catalog.writer import PACK_COLUMN
 from yfcc.errors import UsageError, VerifyError
 from yfcc.metadata.layouts import stem_of
-from yfcc.share.parquet import ExportCounts
-from yfcc.share.target import DirectoryTarget, writing_errors
+from yfcc.share.documents import Documents
+from yfcc.share.export_counts import ExportCounts
+from yfcc.share.sink import Target
+from yfcc.share.target import open_target, writing_errors
+from yfcc.share.tsv_documents import LineCredits, write_tsv_documents
 from yfcc.share.tsv_files import PACKINGS, DatasetFile, LineWriter, PackFile, TsvFile
 
 _BATCH_ROWS: Final = 8_192
@@ -50,12 +53,14 @@ class TsvRequest:
     ----------
     catalog : Path
     out : str
-        A directory.
+        A directory or ``s3://bucket/prefix``.
     selection : Selection
     packing : str
         ``none``, ``bz2``, ``gz`` or ``zst``.
     is_overwriting : bool
         Whether an export that is already there is replaced.
+    has_credits : bool
+        Whether lists of credits are written beside the lines.
     """
 
     catalog: Path
@@ -63,6 +68,7 @@ class TsvRequest:
     selection: Selection
     packing: str = "none"
     is_overwriting: bool = False
+    has_credits: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +82,15 @@ class TsvSummary:
         Items.
     files : tuple of TsvFile
         Those of the dataset first.
+    notes : dict of str to int
+        What is worth knowing, counted.
     """
 
     out: str
     edition: str
     n_rows: int
     files: tuple[TsvFile, ...]
+    notes: dict[str, int]
 
     @property
     def n_bytes(self) -> int:
@@ -113,12 +122,21 @@ def export_tsv(
     with Catalog(request.catalog, _LIMITS) as catalog:
         files = read_files(catalog)
         n_items = count_by_part(catalog, request.selection, files.parts)
-        target = DirectoryTarget(Path(request.out), secrets.token_hex(6), request.is_overwriting)
+        target = open_target(
+            request.out, secrets.token_hex(6), is_overwriting=request.is_overwriting
+        )
         with target, writing_errors(request.out):
             note_beside(request.catalog, make_exported(request.out, "tsv"), opened)
             counts = ExportCounts(sum(n_items))
+
+            def advance(n_more: int) -> None:
+                counts.n_exported += n_more
+                show(counts)
+
+            documents = Documents(target)
+            credited = LineCredits(documents, has_lists=request.has_credits)
             writers = _plan_files(request, files, target, is_whole=all(n_items))
-            written = _write_files(request, catalog, files, writers, counts, show)
+            written = _write_files(request, catalog, files, writers, credited, advance)
             n_lines = sum(file.n_lines for file in written if file.pack == "dataset")
             if n_lines != counts.n_selected:
                 raise VerifyError(
@@ -126,21 +144,26 @@ def export_tsv(
                     f"{n_lines:,}. Nothing was published; run again."
                 )
             document = _manifest(request, catalog, target.export_id, files, written)
-            document["started_at"] = started_at.isoformat()
+            document |= {
+                "n_rows": n_lines,
+                "licenses": dict(credited.licenses.most_common()),
+                "notes": dict(credited.notes),
+                "started_at": started_at.isoformat(),
+            }
+            document["documents"] = write_tsv_documents(documents, written, document)
             document["finished_at"] = datetime.now(UTC).isoformat()
             target.publish(document)
-    return TsvSummary(request.out, files.edition, counts.n_selected, written)
+    notes = dict(credited.notes)
+    return TsvSummary(request.out, files.edition, counts.n_selected, written, notes)
 
 
 def _check_words(request: TsvRequest) -> None:
     if request.packing not in PACKINGS:
         raise UsageError(f"--packing {request.packing}: expected one of {', '.join(PACKINGS)}.")
-    if "://" in request.out:
-        raise UsageError(f"--out {request.out}: expected a directory; copy it to a bucket then.")
 
 
 def _plan_files(
-    request: TsvRequest, files: ReadFiles, target: DirectoryTarget, *, is_whole: bool
+    request: TsvRequest, files: ReadFiles, target: Target, *, is_whole: bool
 ) -> list[DatasetFile | PackFile]:
     """A writer for each file.
 
@@ -167,23 +190,24 @@ def _write_files(
     catalog: Catalog,
     files: ReadFiles,
     writers: list[DatasetFile | PackFile],
-    counts: ExportCounts,
-    show: Callable[[ExportCounts], object],
+    credited: LineCredits,
+    advance: Callable[[int], None],
 ) -> tuple[TsvFile, ...]:
     with ExitStack() as stack:
         for each in writers:
             stack.callback(each.writer.abandon)
+        stack.callback(credited.abandon)
         batches = stack.enter_context(
             open_written_items(catalog, request.selection, files, _BATCH_ROWS)
         )
         executor = stack.enter_context(ThreadPoolExecutor(_N_THREADS, "tsv"))
         for written in batches:
             # Every file gets the lines of one window before any gets those of the next.
-            for _ in executor.map(lambda each: each.add(written), writers):  # noqa: B023
+            for _ in executor.map(lambda each: each.add(written), (*writers, credited)):  # noqa: B023
                 pass
-            counts.n_exported += len(written.items)
-            show(counts)
+            advance(len(written.items))
         finished = [each.finish() for each in writers]
+        credited.finish()
     return tuple(file for file in finished if file is not None)
 
 
@@ -204,5 +228,6 @@ def _manifest(
         "selection": {"sql": catalog.describe(selection), "flags": selection.conditions()},
         "edition": files.edition,
         "columns": list(files.columns),
+        "has_credits": request.has_credits,
         "files": [asdict(file) for file in written],
     }

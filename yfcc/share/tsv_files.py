@@ -92,7 +92,7 @@ class LineWriter:
     def abandon(self) -> None:
         """Let go of a file that was not finished."""
         if self._sink is not None:
-            self._sink.stream.close()
+            self._sink.abandon()
 
 
 @dataclass(frozen=True, slots=True)

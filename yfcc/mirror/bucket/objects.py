@@ -103,6 +103,10 @@ class Objects:
         pieces = self._open(key)
         return None if pieces is None else b"".join(pieces)
 
+    def iter_content(self, key: str) -> Iterator[bytes] | None:
+        """Content of an object as it comes, in pieces; None if there is none."""
+        return self._open(key)
+
     def get_end(self, key: str, n_bytes: int) -> bytes | None:
         """The last bytes of an object, all if it has fewer; None if there is none."""
         with bucket_errors("read", self.url(key)):

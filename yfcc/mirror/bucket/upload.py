@@ -129,7 +129,8 @@ class Upload:
         if number > N_PARTS:
             raise UsageError(
                 f"{self._objects.url(self._key)}: more than {N_PARTS * PART_BYTES:,} bytes, which "
-                "is the most that an object may have here. Make smaller ones: --shard-bytes."
+                "is the most that an object may have here. Make smaller ones: --shard-bytes, "
+                "--files-rows, --packing zst."
             )
         content = bytes(self._buffer)
         self._buffer.clear()
