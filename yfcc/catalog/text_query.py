@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from yfcc.catalog.text_tokens import LONGEST, MOST_JOINED, is_dense, iter_runs, tokens_of
+from yfcc.catalog.text_tokens import LONGEST, MOST_JOINED, fold, is_dense, iter_runs, tokens_of
 from yfcc.errors import UsageError
 
 _PARTS: Final = re.compile(r'(-?)"([^"]*)"|(-?)([^\s"]+)')
@@ -141,7 +141,8 @@ def _joined_clauses(runs: Sequence[str]) -> list[Clause]:
 
 def separated(text: str) -> str:
     """A text's folded runs with one blank between any two."""
-    return " ".join(iter_runs(text))
+    # Most texts are plain, and blanks are all that is between their words.
+    return " ".join(fold(text).split() if text.isascii() else iter_runs(text))
 
 
 def _pattern(runs: Sequence[str]) -> str:

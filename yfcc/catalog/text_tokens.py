@@ -109,7 +109,9 @@ _FOLDING: Final = _Folding()
 
 def composed(text: str) -> str:
     """A text in which no character needs the one before it."""
-    return unicodedata.normalize("NFKC", text) if _COMPOSING.search(text) else text
+    if text.isascii() or not _COMPOSING.search(text):
+        return text
+    return unicodedata.normalize("NFKC", text)
 
 
 def fold(text: str) -> str:
