@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +10,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+#: The others take a minute and a half together.
+WHICH = ["export", "queries"]
+if os.environ.get("YFCC_BENCHES") == "all":
+    WHICH += ["metadata", "s3", "download"]
 
 
-@pytest.mark.parametrize("which", ["metadata", "s3", "queries", "download", "export"])
+@pytest.mark.parametrize("which", WHICH)
 def test_a_benchmark_prints_ours_beside_another(which: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [

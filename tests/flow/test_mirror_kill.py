@@ -25,7 +25,7 @@ from yfcc.mirror.status import read_status
 from yfcc.mirror.totals import RunEnd
 
 REPOSITORY = Path(__file__).parents[2]
-N_KILLS = int(os.environ.get("YFCC_KILLS", "5"))
+N_KILLS = int(os.environ.get("YFCC_KILLS", "3"))
 SEED = int(os.environ.get("YFCC_KILL_SEED", "20261121"))
 
 

@@ -200,7 +200,8 @@ def _remove_pending(
                     f"item {photo_id} has the same bytes as a removed one: forget it too, by "
                     "--id, or all that have them by --digest"
                 )
-            file.mark_mirror_done()
+        # Not before the shards are free: a run that finds nothing pending claims its own at once.
+        file.mark_mirror_done()
     except LockedError as error:
         raise LockedError(
             f"{error}. What was asked for is noted in {mirror.name(LEDGER, TOMBSTONES)} and kept "
