@@ -86,7 +86,6 @@ def download(  # noqa: PLR0913 - each is a flag
 
     settings = FetchSettings(
         sources=parse_sources(sources),
-        s3_connections=workers,
         s3_endpoint=s3_endpoint or s3_endpoint_url(),
         flickr_endpoint=flickr_endpoint,
         contact=contact,

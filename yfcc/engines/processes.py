@@ -113,11 +113,8 @@ def _part_of(request: DownloadRequest, number: int, n_parts: int) -> DownloadReq
     def part(n_all: int) -> int:
         return max(1, n_all * (number + 1) // n_parts - n_all * number // n_parts)
 
-    settings = replace(
-        request.settings,
-        s3_connections=part(request.settings.s3_connections),
-        flickr_connections=part(request.settings.flickr_connections),
-    )
+    connections = part(request.settings.flickr_connections)
+    settings = replace(request.settings, flickr_connections=connections)
     return replace(request, settings=settings, n_workers=part(request.n_workers), grace_s=_GRACE_S)
 
 

@@ -13,12 +13,12 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 from yfcc.mirror.clock import Clock
 from yfcc.mirror.hiring import WorkClock
-from yfcc.mirror.record import Record
+from yfcc.mirror.record import Record, as_not_stored
 from yfcc.mirror.shard_ledger import ShardLedger, append_together
 from yfcc.mirror.store import Publication, Store
 from yfcc.mirror.totals import RunTotals
@@ -29,18 +29,8 @@ from yfcc.model import Outcome
 N_COMMITTERS: Final = 2
 #: Groups that may wait for them.
 _N_WAITING: Final = 2
-
 #: What the record of an item says while its files are replaced.
-_NOT_STORED: Final[dict[str, Any]] = {
-    "outcome": Outcome.FAILED,
-    "path": None,
-    "n_bytes": None,
-    "sha256": None,
-    "document_crc32": None,
-    "n_trailing_bytes": None,
-    "has_zero_run": None,
-    "last_error": "asked for again, and not stored anew yet",
-}
+_BEING_REPLACED: Final = "asked for again, and not stored anew yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +318,7 @@ def _take_back(group: list[Entry]) -> None:
     is other than recorded; the next run looks for it on disk, as for any item that is not stored.
     """
     again = [
-        (entry, replace(entry.record, **_NOT_STORED))
+        (entry, as_not_stored(entry.record, _BEING_REPLACED))
         for entry in group
         if entry.ledger.outcome_of(entry.record.photo_id) is Outcome.STORED
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -44,7 +44,8 @@ class DownloadRequest:
     shards : frozenset of int, optional
         Only these.
     n_workers : int
-        Items asked for at a time, as many as ``settings`` allow connections.
+        Items asked for at a time: so many connections go to the object store, whatever
+        ``settings`` say.
     command : str
         The command line, for the record.
     force : bool
@@ -137,17 +138,10 @@ def download_selection(
     ):
         plan = plan or _plan(request, catalog, root, tell_ids)
         tell_plan(plan)
-        fingerprint = Fingerprint(
-            catalog=catalog.fingerprint(),
-            selection_sql=catalog.describe(request.selection),
-            sources=tuple(source.value for source in request.settings.sources),
-            tool_version=__version__,
-            ignore_opt_out=request.settings.ignore_opt_out,
-            command=request.command,
-        )
+        settings = replace(request.settings, s3_connections=request.n_workers)
         with (
             create_any(root) as mirror,
-            closing(MediaClient(request.settings, stop_event=stopping.event)) as client,
+            closing(MediaClient(settings, stop_event=stopping.event)) as client,
             closing(SelectedItems(catalog, request.selection, plan, stopping.event)) as source,
         ):
             job = DownloadJob(
@@ -155,7 +149,7 @@ def download_selection(
                 source,
                 plan,
                 client.acquire,
-                fingerprint,
+                _fingerprint(request, catalog),
                 client.describe_hosts,
                 client.count_repeated,
             )
@@ -183,6 +177,18 @@ def _plan(
     if not request.force and not surely_fits(counts, plan.shards, root):
         make_forecast(catalog, request.selection, counts, plan.shards, root).check(request.mirror)
     return plan
+
+
+def _fingerprint(request: DownloadRequest, catalog: Catalog) -> Fingerprint:
+    """What was asked, for the record."""
+    return Fingerprint(
+        catalog=catalog.fingerprint(),
+        selection_sql=catalog.describe(request.selection),
+        sources=tuple(source.value for source in request.settings.sources),
+        tool_version=__version__,
+        ignore_opt_out=request.settings.ignore_opt_out,
+        command=request.command,
+    )
 
 
 def _with_spare(n_asking: int) -> int:

@@ -7,7 +7,7 @@ left out of them. The shard follows from the id, and of the path only the extens
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final
 
 import orjson
@@ -90,6 +90,21 @@ class Record:
     n_trailing_bytes: int | None = None
     has_zero_run: bool | None = None
     evidence: str | None = None
+
+
+def as_not_stored(record: Record, why: str) -> Record:
+    """The record of an item whose files are not to be trusted: the next run looks for it anew."""
+    return replace(
+        record,
+        outcome=Outcome.FAILED,
+        path=None,
+        n_bytes=None,
+        sha256=None,
+        document_crc32=None,
+        n_trailing_bytes=None,
+        has_zero_run=None,
+        last_error=why,
+    )
 
 
 _FIELDS: Final = tuple(each.name for each in fields(Record))

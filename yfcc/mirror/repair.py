@@ -16,7 +16,7 @@ from yfcc.mirror.findings import Damage, Problem, VerifySummary
 from yfcc.mirror.layout import LEDGER, document_name, extension_in, ledger_name, media_name
 from yfcc.mirror.ledger import find_committed, read_shard, seal_lines
 from yfcc.mirror.opening import open_ledger, open_store
-from yfcc.mirror.record import Record
+from yfcc.mirror.record import Record, as_not_stored
 from yfcc.mirror.root import AnyMirror
 from yfcc.mirror.run import make_run_id
 from yfcc.mirror.store import Store
@@ -139,19 +139,8 @@ def _find_newer(means: _Means, store: Store, record: Record) -> Record | None:
 def _take_back(damage: Damage, run_id: str, now: str) -> Record:
     if damage.record is None:
         raise ValueError(f"no item to take back: {damage.describe()}")
-    return replace(
-        damage.record,
-        outcome=Outcome.FAILED,
-        path=None,
-        n_bytes=None,
-        sha256=None,
-        document_crc32=None,
-        n_trailing_bytes=None,
-        has_zero_run=None,
-        fetched_at=now,
-        run_id=run_id,
-        last_error=f"verify: {damage.describe()}",
-    )
+    taken_back = as_not_stored(damage.record, f"verify: {damage.describe()}")
+    return replace(taken_back, fetched_at=now, run_id=run_id)
 
 
 def _names(record: Record) -> tuple[str, ...]:
