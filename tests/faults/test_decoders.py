@@ -29,6 +29,7 @@ from yfcc.media.decode import Decoded, Decoders, Fate
 from yfcc.media.facts import MediaFacts
 from yfcc.media.guarded import PictureLimits
 from yfcc.media.structure import inspect_media
+from yfcc.mirror.one_core import allowed_cores
 from yfcc.model import Outcome
 
 
@@ -228,6 +229,18 @@ def test_many_threads_share_few_decoders() -> None:
         assert len(pool.process_ids()) == 2
     for n, each in enumerate(found):
         assert (each.width or 0) == (0 if n % 17 == 16 else 20 + n % 17)
+
+
+@pytest.mark.skipif(len(allowed_cores()) < 2, reason="two cores are needed")
+def test_decoders_use_all_cores_though_who_asks_keeps_to_one() -> None:
+    def ask() -> list[int]:
+        os.sched_setaffinity(0, {min(allowed_cores())})
+        decode(pool, jpeg())
+        return pool.process_ids()
+
+    with Decoders(1) as pool, ThreadPoolExecutor(1) as executor:
+        (pid,) = executor.submit(ask).result()
+        assert os.sched_getaffinity(pid) == allowed_cores()
 
 
 def test_decoders_end_with_the_pool_and_with_their_parent() -> None:

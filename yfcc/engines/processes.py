@@ -115,7 +115,13 @@ def _part_of(request: DownloadRequest, number: int, n_parts: int) -> DownloadReq
 
     connections = part(request.settings.flickr_connections)
     settings = replace(request.settings, flickr_connections=connections)
-    return replace(request, settings=settings, n_workers=part(request.n_workers), grace_s=_GRACE_S)
+    return replace(
+        request,
+        settings=settings,
+        n_workers=part(request.n_workers),
+        grace_s=_GRACE_S,
+        number=number,
+    )
 
 
 class _Crew:

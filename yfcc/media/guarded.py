@@ -96,6 +96,8 @@ class GuardedPool:
         self.limits = limits or PictureLimits()
         # The kernel ends a process with the *thread* that started it: one thread starts them all.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix=module.rpartition(".")[2])
+        # Begun here, and not by a thread that keeps to one core: the processes would, too.
+        self._starter.submit(bool).result()
         self._all = [
             _Place(self._starter, module, without, self.limits)
             for _ in range(n_processes or count_cores())

@@ -54,6 +54,8 @@ class DownloadRequest:
         Whether items with a final outcome are asked for once more.
     grace_s : float
         Seconds that items under way get to finish once the run is stopped.
+    number : int or None
+        Of this process among those that share the work.
     """
 
     catalog: Path
@@ -66,6 +68,7 @@ class DownloadRequest:
     force: bool = False
     ask_again: bool = False
     grace_s: float = 10.0
+    number: int | None = None
 
 
 def forecast(request: DownloadRequest) -> Forecast:
@@ -158,6 +161,7 @@ def download_selection(
                 force=request.ask_again,
                 grace_s=request.grace_s,
                 limits=group_limits(root),
+                number=request.number,
             )
             return run_download(job, options, stopping, report)
 

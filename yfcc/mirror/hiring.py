@@ -29,17 +29,27 @@ class WorkClock:
     ----------
     now_s : callable
         The time.
+    meet : callable
+        Called by each thread when it tells of itself for the first time.
     """
 
-    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        now_s: Callable[[], float] = time.monotonic,
+        meet: Callable[[], None] = lambda: None,
+    ) -> None:
         self._now_s = now_s
+        self._meet = meet
         self._cpu_s: dict[int, float] = {}
         self._asking_s: dict[int, float] = {}
         self._asking_since: dict[int, float] = {}
 
     def note(self) -> None:
         """Take down the calling thread's CPU time; called after every item."""
-        self._cpu_s[threading.get_ident()] = time.thread_time()
+        thread = threading.get_ident()
+        if thread not in self._cpu_s:
+            self._meet()
+        self._cpu_s[thread] = time.thread_time()
 
     def begin_asking(self) -> None:
         """The calling thread asks a server from now on."""

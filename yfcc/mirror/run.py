@@ -22,10 +22,11 @@ from yfcc.mirror.feed import Feeder, Ledgers, Task
 from yfcc.mirror.garbage import seldom_collected
 from yfcc.mirror.hiring import Hiring, WorkClock
 from yfcc.mirror.ledger import read_last_seals
+from yfcc.mirror.one_core import OneCore, allowed_cores, choose_first
 from yfcc.mirror.open_files import ensure_open_files
 from yfcc.mirror.opening import open_ledger, open_store
 from yfcc.mirror.plan import DownloadPlan, ItemSource
-from yfcc.mirror.root import AnyMirror
+from yfcc.mirror.root import AnyMirror, Mirror
 from yfcc.mirror.run_file import write_run
 from yfcc.mirror.samples import Sampler
 from yfcc.mirror.shard_ledger import ShardLedger
@@ -98,6 +99,8 @@ class RunOptions:
         Seconds between two updates of the run's file.
     clock : Clock
         The time.
+    number : int or None
+        Of this process among those that share the work.
     """
 
     n_workers: int = 32
@@ -107,6 +110,7 @@ class RunOptions:
     limits: GroupLimits = field(default_factory=GroupLimits)
     save_every_s: float = 10.0
     clock: Clock = field(default_factory=SystemClock)
+    number: int | None = None
 
 
 def make_run_id(now: datetime) -> str:
@@ -194,7 +198,10 @@ class _Run:
         self._belt: Belt[Task] = Belt(2 * options.n_workers)
         store = open_store(job.mirror, claim.run_id)
         self._store = store
-        work_clock = WorkClock()
+        # What goes into buckets is sent by threads of other libraries.
+        cores = allowed_cores() if isinstance(job.mirror, Mirror) else frozenset()
+        self._one_core = OneCore(cores, choose_first(cores, options.number))
+        work_clock = WorkClock(meet=self._one_core.join)
         self._committer = Committer(
             store, self._totals, claim.check, options.limits, options.clock, work_clock
         )
@@ -289,6 +296,7 @@ class _Run:
             if not pending or self._stop.is_asked:
                 return
             hiring.look(has_work=len(self._belt) > 0)
+            self._one_core.look(self._bench.work_clock.total_cpu_s())
             self._committer.commit_aged()
             if self._options.clock.monotonic() - self._saved_s >= self._options.save_every_s:
                 self._saved_s = self._options.clock.monotonic()
