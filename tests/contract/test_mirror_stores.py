@@ -286,13 +286,25 @@ def test_a_damaged_commit_is_found_and_repaired(place: MirrorPlace) -> None:
     assert again.outcomes == {"gone": 1, "already_stored": 1}
 
 
+def recorded(place: MirrorPlace) -> list[dict[str, Any]]:
+    """The rows of ``downloads``, by id."""
+    rows = [row for table in iter_download_tables(place.address) for row in table.to_pylist()]
+    return sorted(rows, key=lambda row: int(row["photo_id"]))
+
+
 def test_an_item_without_a_record_is_adopted(place: MirrorPlace) -> None:
     items = make_items(5)
-    run(place, items)
+    run(place, items, FakeAcquire(n_trailing_bytes=7, has_zero_run=True))
+    known = recorded(place)
     for path in place.list("ledger/"):
         if path.endswith(".jsonl"):
             place.remove(path)
     summary = run(place, items, acquire := FakeAcquire())
+    of_the_bytes = ("photo_id", "path", "n_bytes", "sha256", "n_trailing_bytes", "has_zero_run")
+    assert {row["n_trailing_bytes"] for row in known} == {7}
+    assert [[row[name] for name in of_the_bytes] for row in recorded(place)] == [
+        [row[name] for name in of_the_bytes] for row in known
+    ]
     assert not acquire.asked
     assert (summary.outcomes, summary.n_adopted) == ({"already_stored": 5}, 5)
     check(place)

@@ -119,6 +119,9 @@ class FakeAcquire:
         Gets a line for every id asked for, by whatever process.
     before : callable, optional
         Called with every item first: may wait or raise.
+    extension : str
+    n_trailing_bytes, has_zero_run
+        Told of every stored item.
     """
 
     outcome_of: Callable[[int], Outcome] = lambda _: Outcome.STORED
@@ -126,6 +129,8 @@ class FakeAcquire:
     log: Path | None = None
     before: Callable[[Item], None] = lambda _: None
     extension: str = "jpg"
+    n_trailing_bytes: int | None = None
+    has_zero_run: bool = False
     asked: Counter[int] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -158,6 +163,8 @@ class FakeAcquire:
             sha256=hashlib.sha256(view).hexdigest(),
             rights={"Content-Usage": "train-ai=n", "X-Robots-Tag": "all"},
             x_robots_tag="all",
+            n_trailing_bytes=self.n_trailing_bytes,
+            has_zero_run=self.has_zero_run,
         )
 
 

@@ -20,6 +20,7 @@ from tests.fakes.answering_server import AnsweringServer, Reply
 from tests.fakes.fault_counts import count_cases
 from yfcc.catalog.tombstones import Kind, Reason, Tombstone
 from yfcc.demo.serve import EmbeddedServers
+from yfcc.media.settings import FetchSettings
 from yfcc.mirror.claim import claim_shards
 from yfcc.mirror.root import create_mirror
 from yfcc.mirror.tombstones import TombstoneFile, read_removals
@@ -112,6 +113,18 @@ def test_two_processes_do_the_work_of_one_and_their_counts_add_up(
     assert sum(run["n_selected"] for run in first) == done["n_selected"]
     assert all(run["outcomes"].get("stored", 0) for run in first), "one process did it all"
     assert run_yfcc("verify", "--mirror", "mirror").returncode == 0
+
+
+def test_flickr_gets_no_more_connections_from_many_processes(
+    run_yfcc: RunYfcc, catalog: str, sample: SampleAt, tmp_path: Path
+) -> None:
+    with EmbeddedServers(sample.directory) as servers:
+        asked = [*flags(catalog, servers.s3_endpoint, tmp_path / "mirror"), "--processes", "6"]
+        asked += ["--from", "s3,flickr", "--flickr-endpoint", servers.flickr_endpoint]
+        asked += ["--flickr-rate", "1000/s", "--where", "shard < 400"]
+        done = counts(run_yfcc(*asked))
+    assert done["not_yet_tried"] == 0
+    assert len(list(tmp_path.glob("mirror/ledger/runs/*.json"))) == FetchSettings().flickr_connections
 
 
 def test_processes_wait_for_a_removal_that_is_carried_out_when_they_start(

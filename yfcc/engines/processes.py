@@ -25,6 +25,7 @@ from yfcc.catalog.select import IdList
 from yfcc.engines.combine import add_progress, add_summaries, share_out
 from yfcc.engines.messages import Failure, Order, receive, send
 from yfcc.errors import InterruptedRun, YfccError
+from yfcc.media.settings import Source
 from yfcc.mirror.download import DownloadRequest, download_selection, plan_selection
 from yfcc.mirror.plan import DownloadPlan
 from yfcc.mirror.stop import StopRequest, stop_on_signals
@@ -80,7 +81,7 @@ def download_in_processes(
         The first error that stopped a child; the others were told to stop then. What they
         fetched before is recorded.
     """
-    n_most = min(n_processes, request.n_workers)
+    n_most = most_processes(request, n_processes)
     with stop_on_signals(StopRequest()) as stop:
         crew = _Crew(stop, report)
         try:
@@ -95,6 +96,21 @@ def download_in_processes(
         finally:
             crew.close()
         return download_selection(request, report, stop=stop, plan=plan)
+
+
+def most_processes(request: DownloadRequest, n_processes: int) -> int:
+    """How many processes may work: each has a worker, and a connection to Flickr if that is asked.
+
+    Parameters
+    ----------
+    request : DownloadRequest
+    n_processes : int
+        What the user allows.
+    """
+    n_most = min(n_processes, request.n_workers)
+    if Source.FLICKR in request.settings.sources:
+        n_most = min(n_most, request.settings.flickr_connections)
+    return n_most
 
 
 def _make_orders(

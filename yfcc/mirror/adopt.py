@@ -107,6 +107,8 @@ def record_from(item: Item | Record, media: Mapping[str, Any], run_id: str) -> R
         shard=item.shard,
         run_id=run_id,
         rights=rights,
+        n_trailing_bytes=media.get("n_trailing_bytes"),
+        has_zero_run=media.get("has_zero_run"),
     )
 
 

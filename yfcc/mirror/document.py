@@ -20,6 +20,8 @@ CATALOG_MEMBERS: Final = ("attribution", "metadata", "autotags", "exif", "places
 
 #: Members of ``media`` that are texts.
 _TEXTS: Final = ("content_type", "source", "url", "fetched_at")
+#: Those that only some items have, and their types.
+_ODDITIES: Final = {"n_trailing_bytes": int, "has_zero_run": bool}
 
 
 def build_document(item: Item, record: Record) -> bytes:
@@ -52,6 +54,8 @@ def build_document(item: Item, record: Record) -> bytes:
         "fetched_at": record.fetched_at,
         "rights": record.rights,
     }
+    # What is odd about the bytes, where something is.
+    media |= {name: value for name in _ODDITIES if (value := getattr(record, name)) is not None}
     return orjson.dumps(
         {"photo_id": item.photo_id, "media": media, **known, "schema_version": SCHEMA_VERSION},
         option=orjson.OPT_APPEND_NEWLINE,
@@ -90,6 +94,7 @@ def _is_as_written(media: Mapping[str, Any]) -> bool:
         and isinstance(media.get("sha256"), str)
         and all(isinstance(media.get(name), str | None) for name in _TEXTS)
         and all(isinstance(media.get(name), int | None) for name in ("width", "height"))
+        and all(isinstance(media.get(name), kind | None) for name, kind in _ODDITIES.items())
         and isinstance(rights, dict | None)
         and all(isinstance(value, str) for value in (rights or {}).values())
     )
