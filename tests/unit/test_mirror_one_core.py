@@ -11,7 +11,14 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from yfcc.mirror.one_core import OneCore, allowed_cores, choose_first, decide_core
+from yfcc.mirror.one_core import (
+    STAT,
+    OneCore,
+    allowed_cores,
+    choose_first,
+    decide_core,
+    parse_busy_s,
+)
 
 CORES = sorted(allowed_cores())
 needs_two_cores = pytest.mark.skipif(len(CORES) < 2, reason="two cores are needed")
@@ -102,20 +109,22 @@ def test_members_stay_and_move_together_and_nobody_else_does(in_a_thread: thread
 
 
 @needs_two_cores
-def test_a_run_gives_way_to_a_program_that_keeps_its_core_busy() -> None:
-    first = CORES[0]
-    one_core = OneCore(CORES, first)
-    busy = "import os, sys; os.sched_setaffinity(0, {int(sys.argv[1])})\nwhile True: pass"
-    with subprocess.Popen([sys.executable, "-c", busy, str(first)]) as program:
+def test_the_system_tells_which_core_a_program_keeps_busy() -> None:
+    core, ticks = CORES[-1], os.sysconf("SC_CLK_TCK")
+    busy = "import os, sys; os.sched_setaffinity(0, {int(sys.argv[1])}); print(flush=True)"
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{busy}\nwhile True: pass", str(core)], stdout=subprocess.PIPE
+    ) as program:
         try:
-            # On a machine that has other work the other cores may be no better for a while.
-            until_s = time.monotonic() + 30.0
-            while one_core.core == first and time.monotonic() < until_s:
-                time.sleep(0.05)
-                one_core.look(0.0)
+            assert program.stdout is not None
+            program.stdout.readline()
+            before_s, began_s = parse_busy_s(STAT.read_text(), ticks), time.monotonic()
+            time.sleep(0.5)
+            after_s, passed_s = parse_busy_s(STAT.read_text(), ticks), time.monotonic() - began_s
         finally:
             program.kill()
-    assert one_core.core != first
+    assert set(CORES) <= set(after_s)
+    assert after_s[core] - before_s[core] > 0.8 * passed_s
 
 
 @needs_two_cores

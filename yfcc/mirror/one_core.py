@@ -20,7 +20,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-_STAT: Final = Path("/proc/stat")
+#: What each core has done since the system was started.
+STAT: Final = Path("/proc/stat")
 _THREAD_STAT: Final = Path("/proc/thread-self/stat")
 #: Of the fields behind the name in the latter: the core that the thread was on last (proc(5)).
 _PROCESSOR_FIELD: Final = 36
@@ -72,7 +73,7 @@ def decide_core(here: int, busy: Mapping[int, float], own: float) -> int:
 
 def allowed_cores() -> frozenset[int]:
     """Cores that the calling thread may be on; none where the system does not say."""
-    if not hasattr(os, "sched_getaffinity") or not _STAT.exists():
+    if not hasattr(os, "sched_getaffinity") or not STAT.exists():
         return frozenset()
     return frozenset(os.sched_getaffinity(0))
 
@@ -117,7 +118,7 @@ class OneCore:
         cores: Collection[int],
         first: int | None,
         now_s: Callable[[], float] = time.monotonic,
-        read_stat: Callable[[], str] = _STAT.read_text,
+        read_stat: Callable[[], str] = STAT.read_text,
     ) -> None:
         self._cores = sorted(cores)
         self._now_s = now_s
