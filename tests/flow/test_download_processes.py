@@ -124,7 +124,8 @@ def test_flickr_gets_no_more_connections_from_many_processes(
         asked += ["--flickr-rate", "1000/s", "--where", "shard < 400"]
         done = counts(run_yfcc(*asked))
     assert done["not_yet_tried"] == 0
-    assert len(list(tmp_path.glob("mirror/ledger/runs/*.json"))) == FetchSettings().flickr_connections
+    n_runs = len(list(tmp_path.glob("mirror/ledger/runs/*.json")))
+    assert n_runs == FetchSettings().flickr_connections
 
 
 def test_processes_wait_for_a_removal_that_is_carried_out_when_they_start(

@@ -36,11 +36,11 @@ _LOOK_EVERY_S: Final = (0.5, 1.5)
 
 
 def parse_busy_s(stat: str, ticks_a_second: int) -> dict[int, float]:
-    """Seconds that each core was busy since the system started, from ``/proc/stat``.
+    r"""Seconds that each core was busy since the system started, from ``/proc/stat``.
 
     Examples
     --------
-    >>> parse_busy_s("cpu  9 0 9 9 0 0\\ncpu1 500 0 100 9000 70 30 0 20\\nintr 5\\n", 100)
+    >>> parse_busy_s("cpu  9 0 9 9 0 0\ncpu1 500 0 100 9000 70 30 0 20\nintr 5\n", 100)
     {1: 6.5}
     """
     busy_s: dict[int, float] = {}
