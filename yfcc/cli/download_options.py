@@ -18,7 +18,8 @@ ProcessesOption = Annotated[
         min=1,
         max=64,
         envvar="YFCC_PROCESSES",
-        help="Share the work out to so many processes of this machine.",
+        help="Share the work out to so many processes of this machine, each on a core of its own; "
+        "at most four where Flickr is a source.",
     ),
 ]
 ShardsOption = Annotated[str | None, typer.Option(help="Only these of 0-4095, like 0-63,70.")]
