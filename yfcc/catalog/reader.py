@@ -21,7 +21,7 @@ import pyarrow as pa
 from yfcc.catalog.connection import Limits, target_errors
 from yfcc.catalog.names import check_country, check_names
 from yfcc.catalog.open_files import OpenFile, borrow, file_number, give_back
-from yfcc.catalog.select import LISTED, IdList, Selection, literal
+from yfcc.catalog.select import LISTED, IdList, Selection, in_shards, literal
 from yfcc.catalog.select_rules import FOUND
 from yfcc.catalog.select_where import check_computed, check_condition
 from yfcc.catalog.selection_counts import SelectionCounts
@@ -244,7 +244,7 @@ class Catalog:
         with self.selecting(selection, shards) as (cursor, condition):
             cursor.register("known_items", known)
             query = (
-                f"SELECT media_kind, count(*) FROM items WHERE {_in_shards(shards)} "
+                f"SELECT media_kind, count(*) FROM items WHERE {in_shards(shards)} "
                 f"AND photo_id IN (SELECT photo_id FROM known_items) AND ({condition}) GROUP BY ALL"
             )
             return dict(cursor.execute(query).fetchall())
@@ -281,7 +281,7 @@ class Catalog:
             with self.selecting(selection, counts) as (cursor, condition):
                 query = (
                     f"SELECT {_ITEM_COLUMNS} FROM item_documents "
-                    f"WHERE {_in_shards(counts)} AND {within} AND ({condition})"
+                    f"WHERE {in_shards(counts)} AND {within} AND ({condition})"
                 )
                 self._fill(spool, cursor, query)
         except BaseException:
@@ -378,16 +378,10 @@ class Catalog:
         return self._folder[1]
 
 
-def _in_shards(shards: Collection[int] | None) -> str:
-    if shards is None:
-        return "true"
-    return f"shard IN ({', '.join(map(str, sorted(shards)) or ('NULL',))})"
-
-
 def _create_view(
     cursor: duckdb.DuckDBPyConnection, name: str, path: Path, shards: Collection[int] | None
 ) -> None:
     cursor.execute(
         f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT photo_id "
-        f"FROM read_parquet({literal(str(path))}) WHERE {_in_shards(shards)}"
+        f"FROM read_parquet({literal(str(path))}) WHERE {in_shards(shards)}"
     )

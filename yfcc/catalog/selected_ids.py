@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from yfcc.catalog.connection import target_errors
 from yfcc.catalog.reader import Catalog
-from yfcc.catalog.select import Selection
+from yfcc.catalog.select import Selection, in_shards
 from yfcc.catalog.spool import numbers_of
 from yfcc.catalog.tombstones import TombstoneSet
 
@@ -47,7 +47,7 @@ def iter_ids(
     """
     named = (list(removed.users), list(removed.hashes))
     with catalog.selecting(selection, shards) as (cursor, condition), target_errors(catalog.path):
-        conditions = [f"({condition})", f"shard IN ({', '.join(map(str, sorted(shards)))})"]
+        conditions = [f"({condition})", in_shards(shards)]
         for column, values in zip(_MARKS, named, strict=True):
             if values:
                 cursor.register(f"removed_{column}", pa.table({column: values}))
