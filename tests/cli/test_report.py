@@ -51,3 +51,13 @@ def test_a_report_of_nothing_is_explained(mirror: Path, run_yfcc: RunYfcc) -> No
         assert says in done.stderr
     full = run_yfcc("report", "--mirror", "mirror", "--out", "no/such/folder.html")
     assert (full.returncode, full.stderr.count("\n")) == (6, 1)
+
+
+def test_a_directory_is_no_place_for_a_report(
+    mirror: Path, tmp_path: Path, run_yfcc: RunYfcc
+) -> None:
+    for out in (".", "/", str(mirror)):
+        done = run_yfcc("report", "--mirror", "mirror", "--out", out)
+        assert done.returncode == 2
+        assert done.stderr == f"yfcc: --out {out}: expected a file, there is a directory.\n"
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "cache") == ["mirror"]

@@ -111,7 +111,7 @@ def connect_reader(path: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
         It is being built, or a writer has it open.
     """
     if not path.is_file():
-        holder = find_holder(path.with_name(f"{path.name}.lock"))
+        holder = find_holder(path.with_name(f"{path.name}.lock")) if path.name else None
         if holder:
             raise LockedError(
                 f"{path} is being built by process {holder}: wait until it is done. A catalog "

@@ -79,16 +79,17 @@ def download(  # noqa: PLR0913 - each is a flag
     selection: Selection,
 ) -> None:
     """Mirror the selected media; run it again to go on where it was."""
+    from yfcc.media.locate import plan_places  # noqa: PLC0415
     from yfcc.media.placeholder import KNOWN_PLACEHOLDERS, parse_digests  # noqa: PLC0415
     from yfcc.media.politeness import parse_rate  # noqa: PLC0415 - --help need not load this
-    from yfcc.media.settings import FetchSettings, parse_sources  # noqa: PLC0415
+    from yfcc.media.settings import FetchSettings, parse_contact, parse_sources  # noqa: PLC0415
     from yfcc.mirror.download import DownloadRequest  # noqa: PLC0415
 
     settings = FetchSettings(
         sources=parse_sources(sources),
         s3_endpoint=s3_endpoint or s3_endpoint_url(),
         flickr_endpoint=flickr_endpoint,
-        contact=contact,
+        contact=parse_contact(contact),
         max_bytes=max_bytes,
         flickr_rate=parse_rate(flickr_rate),
         rate_file=rate_file(),
@@ -97,6 +98,7 @@ def download(  # noqa: PLR0913 - each is a flag
         decode=decode,
         known_placeholders=KNOWN_PLACEHOLDERS | parse_digests(placeholder or []),
     )
+    plan_places(settings)  # what names no server is refused before anything is counted
     request = DownloadRequest(
         catalog=catalog,
         mirror=mirror,
@@ -178,8 +180,8 @@ def _leave(summary: RunSummary) -> NoReturn:
 def _chosen_shards(shards: str | None, shard_of: str | None) -> frozenset[int] | None:
     from yfcc.mirror.shards import parse_shards, parse_share  # noqa: PLC0415
 
-    if shards and shard_of:
+    if shards is not None and shard_of is not None:
         raise UsageError("--shards and --shard-of: expected one of them.")
-    if shard_of:
+    if shard_of is not None:
         return parse_share(shard_of)
-    return parse_shards(shards) if shards else None
+    return None if shards is None else parse_shards(shards)

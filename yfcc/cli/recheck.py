@@ -68,7 +68,7 @@ def recheck(  # noqa: PLR0913 - each is a flag
     """Ask politely whether stored items are still public, and list those that are not."""
     from yfcc.media.page_status import PageAsker  # noqa: PLC0415 - --help need not load this
     from yfcc.media.politeness import parse_rate  # noqa: PLC0415
-    from yfcc.media.settings import FetchSettings, Source  # noqa: PLC0415
+    from yfcc.media.settings import FetchSettings, Source, parse_contact  # noqa: PLC0415
     from yfcc.mirror.opening import open_any  # noqa: PLC0415
     from yfcc.mirror.recheck import RecheckOptions, encode_candidates  # noqa: PLC0415
     from yfcc.mirror.recheck import recheck as ask_all  # noqa: PLC0415
@@ -77,7 +77,7 @@ def recheck(  # noqa: PLR0913 - each is a flag
     settings = FetchSettings(
         sources=(Source.FLICKR,),
         flickr_endpoint=flickr_endpoint,
-        contact=contact,
+        contact=parse_contact(contact),
         flickr_rate=parse_rate(flickr_rate),
         rate_file=rate_file(),
     )

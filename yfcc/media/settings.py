@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -25,6 +26,8 @@ DEFAULT_MAX_BYTES: Final = 2 * 2**30
 
 #: "A few requests a second" is what the dataset's readme and Flickr's own guideline allow.
 _FLICKR_RATE: Final = Rate(2.0)
+
+_CONTACT: Final = re.compile(r"[ -'*-\[\]-~]{0,500}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +112,7 @@ def parse_sources(text: str) -> tuple[Source, ...]:
     Raises
     ------
     UsageError
-        A name that is no source.
+        A name that is no source, or no name at all.
 
     Examples
     --------
@@ -118,7 +121,32 @@ def parse_sources(text: str) -> tuple[Source, ...]:
     """
     names = [name.strip() for name in text.split(",") if name.strip()]
     known = {source.value: source for source in Source}
+    if not names:
+        raise UsageError("--from: expected s3, flickr or both, got none")
     for name in names:
         if name not in known:
             raise UsageError(f"--from {text}: {name!r} is no source; expected s3, flickr or both")
     return tuple(dict.fromkeys(known[name] for name in names))
+
+
+def parse_contact(text: str | None) -> str | None:
+    """The contact as the User-Agent carries it; None if there is none.
+
+    Raises
+    ------
+    UsageError
+        It has characters that a header's comment cannot have (RFC 9110, section 5.6.5): a contact
+        without them would be somebody else's.
+
+    Examples
+    --------
+    >>> parse_contact("https://example.org/me")
+    'https://example.org/me'
+    """
+    text = (text or "").strip()
+    if _CONTACT.fullmatch(text) is None:
+        raise UsageError(
+            f"--contact {text[:200]!r}: expected at most 500 characters of ASCII without "
+            "parentheses or backslashes; in a URL, write others as %28, or a host's as xn--…"
+        )
+    return text or None

@@ -44,8 +44,10 @@ def is_in_bucket(address: str | Path) -> bool:
     """
     if str(address).startswith(_BUCKET_SCHEME):
         return True
-    if "://" in str(address):
-        raise UsageError(f"--mirror {address}: expected a directory or s3://bucket/prefix.")
+    # Neither is s3:/bucket, a slip, a directory that anybody wants.
+    if not str(address) or "://" in str(address) or str(address).startswith("s3:"):
+        named = f"--mirror {address}".rstrip()
+        raise UsageError(f"{named}: expected a directory or s3://bucket/prefix.")
     return False
 
 

@@ -97,9 +97,13 @@ def write_report(report: Report, target: Path) -> None:
 
     Raises
     ------
+    UsageError
+        There is a directory.
     TargetError
         It cannot be written.
     """
+    if target.is_dir():
+        raise UsageError(f"--out {target}: expected a file, there is a directory.")
     part = target.with_name(f".{target.name}.{secrets.token_hex(4)}{PART_SUFFIX}")
     with target_errors(f"write {target}"):
         try:
