@@ -53,3 +53,14 @@ def test_a_directory_is_no_catalog_whatever_its_name(run_yfcc: RunYfcc, tmp_path
         done = run_yfcc("download", "--catalog", name, "--json")
         assert done.returncode == 4
         assert "no catalog there" in json.loads(done.stdout)["error"]["message"]
+
+
+@pytest.mark.parametrize("settings", ["json = true\n", "[download]\njson = true\n"])
+def test_errors_are_json_where_the_settings_file_asks_for_json(
+    settings: str, run_yfcc: RunYfcc, tmp_path: Path
+) -> None:
+    (tmp_path / "yfcc.toml").write_text(settings, encoding="utf-8")
+    for flags in (("--from", "ftp"), ("--workers", "many"), ("--no-such-flag",)):
+        done = run_yfcc("download", *flags)
+        assert (done.returncode, done.stderr) == (2, "")
+        assert json.loads(done.stdout)["error"]["code"] == 2

@@ -32,6 +32,7 @@ from yfcc.cli import (
 )
 from yfcc.cli.credits import list_credits
 from yfcc.cli.options import check_settings, hand_on
+from yfcc.cli.output import answers_in_json
 from yfcc.cli.streams import keep_stderr_usable
 from yfcc.config import read_settings, spare_blas_threads
 from yfcc.errors import InterruptedRun, TargetError, UsageError, YfccError
@@ -198,7 +199,7 @@ def _fail(error: YfccError) -> NoReturn:
     """Say what happened, in the form that was asked for, and leave."""
     message = redact_text(str(error))
     with contextlib.suppress(OSError, ValueError):
-        if "--json" in sys.argv:
+        if answers_in_json():
             shape = {
                 "error": {
                     "code": error.exit_code,

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
+from yfcc.cli.output import answer_in_json
 from yfcc.config import SETTINGS_FILE
 from yfcc.errors import UsageError
 
@@ -83,9 +84,10 @@ def hand_on(settings: Mapping[str, Any], context: typer.Context) -> None:
                 f"{SETTINGS_FILE}: {name} = {plain[name]!r}: expected a table [{name}] of flags, "
                 "as a command has this name."
             )
-    context.default_map = {
-        name: _listed(group, context, name, plain | settings.get(name, {})) for name in names
-    }
+    handed = {name: _listed(group, context, name, plain | settings.get(name, {})) for name in names}
+    context.default_map = handed
+    if handed.get(context.invoked_subcommand or "", {}).get("json") is True:
+        answer_in_json()
 
 
 def _listed(group: Any, context: typer.Context, name: str, values: dict[str, Any]) -> Any:

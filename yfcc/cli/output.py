@@ -19,6 +19,20 @@ if TYPE_CHECKING:
 __all__ = ["print_json", "print_table", "safe_text", "today"]
 
 
+_answers_in_json = False
+
+
+def answer_in_json() -> None:
+    """Have errors be JSON too: the settings file asks for it, not the command line."""
+    global _answers_in_json  # noqa: PLW0603 - of the process, as standard output is
+    _answers_in_json = True
+
+
+def answers_in_json() -> bool:
+    """Whether standard output is to have one JSON document, whatever happens."""
+    return _answers_in_json or "--json" in sys.argv
+
+
 @contextmanager
 def reader_may_leave() -> Iterator[None]:
     """Print the end of a command whose exit code counts, whether or not anybody reads it."""
