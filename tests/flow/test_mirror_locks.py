@@ -228,3 +228,15 @@ def test_two_processes_may_make_the_same_mirror(tmp_path: Path) -> None:
         "mirror.json",
         "tmp",
     ]
+
+
+def test_a_refusal_does_not_list_a_thousand_shards(tmp_path: Path) -> None:
+    scattered = frozenset(range(0, 4096, 2))
+    with (
+        create_mirror(tmp_path / "mirror") as mirror,
+        claim_shards(mirror, scattered, "first", "2026-12-01T00:00:00Z"),
+        pytest.raises(LockedError) as refused,
+        claim_shards(mirror, frozenset(range(4096)), "second", "2026-12-01T00:00:01Z"),
+    ):
+        pass
+    assert str(refused.value).startswith("shards 0,2,4,6,8,10,12,14 and 2,040 more of ")

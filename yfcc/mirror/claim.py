@@ -46,7 +46,7 @@ from yfcc.mirror.layout import (
     TMP,
 )
 from yfcc.mirror.root import AnyMirror, Mirror, sweep_root
-from yfcc.mirror.shards import format_shards, parse_shards
+from yfcc.mirror.shards import describe_shards, format_shards, parse_shards
 from yfcc.mirror.tree import (
     NEW_READABLE_FILE,
     PRIVATE_FILE_MODE,
@@ -257,7 +257,7 @@ def _refuse_overlap(mirror: Mirror, shards: frozenset[int], held: dict[str, obje
     common = shards & parse_shards(str(held["shards"])) if held["shards"] else frozenset()
     if common:
         raise LockedError(
-            f"shards {format_shards(common)} of {mirror.root} are held by process {held['pid']} "
+            f"shards {describe_shards(common)} of {mirror.root} are held by process {held['pid']} "
             f"on {held['host']} since {held['started']}: wait until it ends, or stop it (a "
             "download of other shards, by --shards, can go on beside it)"
         )

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
+from typing import Final
 
 from yfcc.errors import UsageError
 from yfcc.model import N_SHARDS
+
+#: A message names so many ranges of shards.
+_RANGES_TOLD: Final = 8
 
 
 def parse_shards(text: str) -> frozenset[int]:
@@ -59,7 +63,7 @@ def share_of_shards(index: int, n_parts: int) -> frozenset[int]:
     return frozenset(range(N_SHARDS * index // n_parts, N_SHARDS * (index + 1) // n_parts))
 
 
-def format_shards(shards: Iterable[int]) -> str:
+def format_shards(shards: Collection[int]) -> str:
     """Shards as a list that :func:`parse_shards` reads, ``0-2,70``; empty for none."""
     ranges: list[tuple[int, int]] = []
     for shard in sorted(shards):
@@ -68,6 +72,21 @@ def format_shards(shards: Iterable[int]) -> str:
         else:
             ranges.append((shard, shard))
     return ",".join(f"{first}-{last}" if last > first else f"{first}" for first, last in ranges)
+
+
+def describe_shards(shards: Collection[int]) -> str:
+    """Shards for a message: the first ranges, and how many shards there are beside.
+
+    Examples
+    --------
+    >>> describe_shards(range(0, 100, 3))
+    '0,3,6,9,12,15,18,21 and 26 more'
+    """
+    ranges = format_shards(shards).split(",")
+    told = ",".join(ranges[:_RANGES_TOLD])
+    if len(ranges) <= _RANGES_TOLD:
+        return told
+    return f"{told} and {len(set(shards)) - len(parse_shards(told)):,} more"
 
 
 def parse_share(text: str) -> frozenset[int]:

@@ -32,7 +32,7 @@ from yfcc.errors import LockedError, TargetError
 from yfcc.mirror.bucket.ledger_parts import put_together
 from yfcc.mirror.bucket.root import BucketMirror
 from yfcc.mirror.layout import LEDGER, LOCK_SUFFIX, LOCKS, MEDIA
-from yfcc.mirror.shards import format_shards, parse_shards
+from yfcc.mirror.shards import describe_shards, format_shards, parse_shards
 from yfcc.model import shard_of
 
 _TOLD: Final = ("run_id", "pid", "host", "process", "started", "shards")
@@ -228,7 +228,7 @@ class BucketClaim:
         common = self.shards & parse_shards(str(held["shards"])) if held["shards"] else frozenset()
         if common:
             raise LockedError(
-                f"shards {format_shards(common)} of {self._mirror.root} are held by run "
+                f"shards {describe_shards(common)} of {self._mirror.root} are held by run "
                 f"{held['run_id']}, process {held['pid']} on {held['host']} since "
                 f"{held['started']}: wait until it ends, or stop it (a download of other shards, "
                 "by --shards, can go on beside it). A run that was killed lets go after "
