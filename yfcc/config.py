@@ -41,6 +41,11 @@ def read_settings(directory: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: cannot be read as TOML: {error}") from error
 
 
+def terminal_is_dumb() -> bool:
+    """Whether the terminal can only take one line after the other, as that of an editor."""
+    return os.environ.get("TERM", "").lower() in ("dumb", "unknown")
+
+
 def spare_blas_threads() -> None:
     """Have NumPy start no threads for linear algebra, which nothing here uses.
 

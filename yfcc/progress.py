@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
+from yfcc.config import terminal_is_dumb
 from yfcc.plain_text import safe_text
 
 if TYPE_CHECKING:
@@ -71,6 +72,11 @@ def note(text: str) -> None:
     """A line on standard error about a step that takes its time, from whatever is at work."""
     if _notes_are_wanted:
         print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def can_draw() -> bool:
+    """Whether standard error is a terminal on which lines can be drawn anew."""
+    return sys.stderr is not None and sys.stderr.isatty() and not terminal_is_dumb()
 
 
 class FileProgress(Protocol):
@@ -244,7 +250,7 @@ def open_file_progress(*, is_quiet: bool) -> SilentProgress | PlainProgress | Te
     """The display that fits where standard error goes."""
     if is_quiet:
         return SilentProgress()
-    if sys.stderr is not None and sys.stderr.isatty():
+    if can_draw():
         return TerminalProgress()
     return PlainProgress()
 
@@ -297,7 +303,7 @@ class RunDisplay:
         self._last_s = 0.0
 
     def __enter__(self) -> Self:
-        if not self._is_quiet and sys.stderr is not None and sys.stderr.isatty():
+        if not self._is_quiet and can_draw():
             self._progress = _open_run_bar()
             self._progress.start()
         return self

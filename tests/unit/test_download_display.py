@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
 
 import pytest
 
 from yfcc.cli.download_display import DownloadDisplay, Pace, describe_run, format_bytes
+from yfcc.errors import RateLimitedError
 from yfcc.media.courtesy import HostNote
 from yfcc.mirror.totals import RunProgress
 from yfcc.model import Outcome
@@ -73,6 +77,39 @@ def test_plain_lines_come_every_ten_seconds(lines: list[str]) -> None:
         for tick in range(351):
             display.show(at(tick / 10, tick))
     assert [line.split()[0] for line in lines] == ["100", "200", "300"]
+
+
+def test_a_run_that_an_error_stops_says_how_far_it_came(lines: list[str]) -> None:
+    def stop_early() -> None:
+        with DownloadDisplay(is_quiet=False, is_terminal=False, write=lines.append) as display:
+            display.show(at(3, 20, 1_000))
+            raise RateLimitedError("enough")
+
+    with pytest.raises(RateLimitedError):
+        stop_early()
+    assert lines == [
+        "1,020 of 100,000 items: 20 stored, 1,000 already_stored; 98,980 not yet tried"
+    ]
+
+
+@pytest.mark.parametrize("name", ["dumb", "unknown"])
+def test_a_terminal_that_cannot_draw_gets_plain_lines(name: str) -> None:
+    script = (
+        "from yfcc.progress import can_draw, open_file_progress\n"
+        "print(can_draw(), type(open_file_progress(is_quiet=False)).__name__)"
+    )
+    for terminal, told in (("xterm", "True TerminalProgress"), (name, "False PlainProgress")):
+        ours, theirs = os.openpty()
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            env=os.environ | {"TERM": terminal},
+            check=True,
+        )
+        os.close(theirs)
+        os.close(ours)
+        assert done.stdout.decode().strip() == told
 
 
 def test_quiet_says_nothing(lines: list[str], capsys: pytest.CaptureFixture[str]) -> None:

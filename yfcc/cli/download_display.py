@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Self
 
 from yfcc.cli.output import safe_text
-from yfcc.progress import format_duration
+from yfcc.progress import can_draw, format_duration
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -115,6 +115,15 @@ def describe_run(progress: RunProgress, pace: Pace) -> str:
     return "; ".join(told)
 
 
+def describe_end(progress: RunProgress) -> str:
+    """How far a run came that an error stopped."""
+    n_done = progress.n_selected - progress.not_yet_tried
+    return (
+        f"{n_done:,} of {progress.n_selected:,} items: {describe_counts(progress)}; "
+        f"{progress.not_yet_tried:,} not yet tried"
+    )
+
+
 class DownloadDisplay:
     """Shows a download on standard error; use it as a context manager.
 
@@ -123,7 +132,7 @@ class DownloadDisplay:
     is_quiet : bool
         Show nothing.
     is_terminal : bool, optional
-        Whether to draw; by default whether standard error is a terminal.
+        Whether to draw; by default whether standard error is a terminal that can.
     write : callable, optional
         Takes a plain line.
     """
@@ -136,9 +145,7 @@ class DownloadDisplay:
         write: Callable[[str], object] | None = None,
     ) -> None:
         self._is_quiet = is_quiet
-        if is_terminal is None:
-            is_terminal = sys.stderr is not None and sys.stderr.isatty()
-        self._is_terminal = is_terminal
+        self._is_terminal = can_draw() if is_terminal is None else is_terminal
         self._write = write or _write_line
         self._pace = Pace()
         self._progress: RunProgress | None = None
@@ -151,9 +158,12 @@ class DownloadDisplay:
             self._live.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if self._live is not None:
             self._live.stop()
+        elif error is not None and self._progress is not None and not self._is_quiet:
+            # No summary follows; what was drawn stays, and says it.
+            self._write(describe_end(self._progress))
 
     def show(self, progress: RunProgress) -> None:
         """Take the latest counts."""

@@ -84,6 +84,7 @@ def _carry_out(order: Order, stop: StopRequest, answers: IO[bytes]) -> int:
     try:
         summary = download_selection(order.request, reporter.show, stop=stop, plan=plan)
     except YfccError as error:
+        reporter.tell_last()
         send(answers, Failure.of(error))
         return error.exit_code
     except Exception as error:
