@@ -48,27 +48,36 @@ $(VENV)/installed-dev: $(VENV)/installed
 demo: $(VENV)/installed
 	@$(YFCC) demo run $(ARGS)
 
+# The shell gets variables through its environment: whatever they hold, quotes too, stays one word.
+# With exec a signal reaches yfcc, and make waits for it, not for a shell that ends before.
+export YFCC_MAKE_SOURCE := $(SOURCE)
+export YFCC_MAKE_CATALOG := $(CATALOG)
+export YFCC_MAKE_MIRROR := $(MIRROR)
+export YFCC_MAKE_WHERE := $(WHERE)
+export YFCC_MAKE_FROM := $(FROM)
+export YFCC_MAKE_Q := $(Q)
+export YFCC_MAKE_FILE := $(FILE)
+flag = $(if $($1),--$2 "$$YFCC_MAKE_$1")
+
 metadata: $(VENV)/installed
-	@$(YFCC) metadata $(if $(SOURCE),--source '$(SOURCE)') $(if $(CATALOG),--catalog '$(CATALOG)') $(ARGS)
+	@exec $(YFCC) metadata $(call flag,SOURCE,source) $(call flag,CATALOG,catalog) $(ARGS)
 
 download: $(VENV)/installed
-	@$(YFCC) download $(if $(CATALOG),--catalog '$(CATALOG)') $(if $(MIRROR),--mirror '$(MIRROR)') \
-	    $(if $(WHERE),--where "$$YFCC_MAKE_WHERE") $(if $(FROM),--from '$(FROM)') $(ARGS)
-download: export YFCC_MAKE_WHERE := $(WHERE)
+	@exec $(YFCC) download $(call flag,CATALOG,catalog) $(call flag,MIRROR,mirror) \
+	    $(call flag,WHERE,where) $(call flag,FROM,from) $(ARGS)
 
-query: $(VENV)/installed
-	@$(YFCC) query $(if $(FILE),--file '$(FILE)',"$$YFCC_MAKE_Q") $(if $(CATALOG),--catalog '$(CATALOG)') \
-	    $(if $(QUERY_MIRROR),--mirror '$(QUERY_MIRROR)') $(ARGS)
-query: export YFCC_MAKE_Q := $(Q)
 # Without a mirror the tables of one are empty: it is named only where there is one.
-query: QUERY_MIRROR = $(or $(filter s3://%,$(MIRROR)),$(patsubst %/ledger,%,$(wildcard \
-    $(or $(MIRROR),$(if $(YFCC_MIRROR),,mirror))/ledger)))
+query: $(VENV)/installed
+	@mirror="$${YFCC_MAKE_MIRROR:-$(if $(YFCC_MIRROR),,mirror)}"; \
+	case "$$mirror" in s3://*) ;; *) test -d "$$mirror/ledger" || mirror= ;; esac; \
+	exec $(YFCC) query $(or $(call flag,FILE,file),"$$YFCC_MAKE_Q") $(call flag,CATALOG,catalog) \
+	    $${mirror:+--mirror "$$mirror"} $(ARGS)
 
 status: $(VENV)/installed
-	@$(YFCC) status $(if $(MIRROR),--mirror '$(MIRROR)') $(ARGS)
+	@exec $(YFCC) status $(call flag,MIRROR,mirror) $(ARGS)
 
 verify: $(VENV)/installed
-	@$(YFCC) verify $(if $(MIRROR),--mirror '$(MIRROR)') $(ARGS)
+	@exec $(YFCC) verify $(call flag,MIRROR,mirror) $(ARGS)
 
 # Tests start hundreds of processes: what Python compiles is kept, whatever the environment says.
 test test-s3: export PYTHONDONTWRITEBYTECODE :=
