@@ -1,7 +1,7 @@
 -- What each run of `yfcc download` was asked, and what came of it, from the mirror's ledger.
 -- in:   the mirror's ledger
 -- out:  runs
--- rows: one a run, the earliest first
+-- rows: one a run, the earliest first; what its processes did is added up
 -- n_selected = sum of outcomes + not_yet_tried, in every row.
 CREATE TABLE runs (
     run_id         VARCHAR NOT NULL,         -- sorts by time

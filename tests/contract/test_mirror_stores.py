@@ -45,6 +45,7 @@ from yfcc.mirror.repair import repair_mirror
 from yfcc.mirror.report import read_report
 from yfcc.mirror.status import read_status
 from yfcc.mirror.verify import verify_mirror
+from yfcc.mirror.whole_run import whole_of
 from yfcc.model import Outcome
 from yfcc.progress import SilentProgress
 
@@ -672,10 +673,8 @@ def test_two_processes_share_the_work_and_a_second_run_finds_it_done(
     assert second["outcomes"] == expected
     assert (first["not_yet_tried"], second["n_bytes"]) == (0, 0)
     runs = [json.loads(bucket.read(path)) for path in bucket.list("ledger/runs/") if "json" in path]
-    assert {run["run_id"] for run in runs} == {
-        run_id for told in (first, second) for run_id in told["run_id"].split(",")
-    }
-    by_first = [run for run in runs if run["run_id"] in first["run_id"]]
+    assert {whole_of(run["run_id"]) for run in runs} == {first["run_id"], second["run_id"]}
+    by_first = [run for run in runs if whole_of(run["run_id"]) == first["run_id"]]
     assert len(by_first) == 2
     assert all(run["outcomes"]["stored"] for run in by_first), "one process did it all"
     assert bucket.list("ledger/locks/") == []

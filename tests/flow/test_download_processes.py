@@ -10,7 +10,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -113,6 +115,37 @@ def test_two_processes_do_the_work_of_one_and_their_counts_add_up(
     assert sum(run["n_selected"] for run in first) == done["n_selected"]
     assert all(run["outcomes"].get("stored", 0) for run in first), "one process did it all"
     assert run_yfcc("verify", "--mirror", "mirror").returncode == 0
+
+
+def test_processes_are_one_run_to_who_looks_at_it_later(
+    run_yfcc: RunYfcc, catalog: str, sample: SampleAt, tmp_path: Path
+) -> None:
+    def ask(*words: str) -> dict[str, Any]:
+        done = run_yfcc(*words, "--mirror", "mirror", "--json")
+        assert done.returncode == 0, done.stderr
+        told: dict[str, Any] = json.loads(done.stdout)
+        return told
+
+    with EmbeddedServers(sample.directory) as servers:
+        done = run_yfcc(*flags(catalog, servers.s3_endpoint, tmp_path / "mirror"))
+    told = json.loads(done.stdout)
+    same = ("run_id", "n_selected", "outcomes", "not_yet_tried", "n_bytes", "exit_code", "licenses")
+    last = ask("status")["last_run"]
+    assert {name: last[name] for name in same} == {name: told[name] for name in same}
+    sql = "SELECT run_id, n_selected, not_yet_tried FROM runs"
+    assert ask("query", sql, "--catalog", catalog) == [
+        {name: told[name] for name in ("run_id", "n_selected", "not_yet_tried")}
+    ]
+    assert ask("report", "--out", "a.html")["run_id"] == told["run_id"]
+    assert ask("report", "--out", "b.html", "--run", told["run_id"])["n_samples"] >= 2
+    page = (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert page == (tmp_path / "b.html").read_text(encoding="utf-8")
+    assert f"= {sample.sample.n_items:,} selected." in page
+    assert "<td>items got an outcome</td><td>300, " in page
+    expected = ask("download", "--dry-run", "--catalog", catalog)
+    assert expected["rate_run_id"] == told["run_id"]
+    took = datetime.fromisoformat(told["ended"]) - datetime.fromisoformat(told["started"])
+    assert expected["rate_bytes_per_s"] == told["n_bytes"] / took.total_seconds()
 
 
 def test_flickr_gets_no_more_connections_from_many_processes(

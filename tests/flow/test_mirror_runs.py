@@ -170,7 +170,7 @@ def test_a_page_that_cannot_be_written_leaves_the_older_one(tmp_path: Path) -> N
     with pytest.raises(TargetError, match="no-folder"):
         write_report(report, tmp_path / "no-folder" / "page.html")
     (tmp_path / "folder").mkdir()
-    with pytest.raises(TargetError, match="folder"):
+    with pytest.raises(UsageError, match="folder: expected a file"):
         write_report(report, tmp_path / "folder")
     assert {path.name for path in tmp_path.iterdir()} == {"mirror", "page.html", "folder"}
 

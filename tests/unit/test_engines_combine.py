@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yfcc.engines.combine import add_progress, add_summaries, share_out
+from yfcc.engines.combine import add_progress, share_out
 from yfcc.engines.messages import Failure
 from yfcc.errors import InterruptedRun, LockedError, YfccError
 from yfcc.mirror.totals import Fingerprint, RunEnd, RunProgress, RunSummary
+from yfcc.mirror.whole_run import add_summaries, name_part, whole_of
 from yfcc.model import Outcome
 
 COUNTS = st.dictionaries(st.integers(0, 4095), st.integers(1, 10_000), min_size=1, max_size=60)
@@ -68,7 +71,7 @@ def test_summaries_add_up_and_the_highest_exit_code_counts() -> None:
     )
     assert found.outcomes == {"stored": 18, "failed": 2}
     assert (found.n_selected, found.not_yet_tried, found.n_bytes) == (20, 0, 10)
-    assert (found.shards, found.run_id) == ("0-7,9", "1,2")
+    assert (found.shards, found.run_id) == ("0-7,9", "1")
     assert (found.started, found.ended) == ("2026-1", "2027-2")
     assert (found.end, found.exit_code, found.errors) == (RunEnd.FINISHED, 3, {"s3: timeout": 2})
     assert found.licenses == {"by": 18, "1": 1, "2": 1}
@@ -81,6 +84,28 @@ def test_a_signal_counts_for_more_than_failed_items_unless_all_were_done() -> No
     assert add_summaries([done, cut], 2).exit_code == 130
     assert add_summaries([done, cut], None).exit_code == 143
     assert add_summaries([done, done], 2).exit_code == 3
+
+
+def test_an_error_in_one_process_is_that_of_the_whole_run() -> None:
+    cut = summary("1", "0", RunEnd.INTERRUPTED, 143, stored=2)
+    failed = replace(summary("2", "1", RunEnd.STOPPED, 6, stored=1), error="it is full")
+    found = add_summaries([cut, failed])
+    assert (found.end, found.exit_code, found.error) == (RunEnd.STOPPED, 6, "it is full")
+
+
+def test_a_run_is_at_work_as_long_as_one_of_its_processes() -> None:
+    done = summary("1", "0", RunEnd.FINISHED, 0, stored=10)
+    at_work = replace(summary("2", "1", RunEnd.RUNNING, 0), exit_code=None, ended="")
+    found = add_summaries([done, at_work])
+    assert (found.end, found.exit_code, found.ended) == (RunEnd.RUNNING, None, "")
+
+
+def test_the_runs_of_processes_are_named_after_the_whole() -> None:
+    whole = "20261201t032919z-c30ba7"
+    assert name_part(whole, 3) == f"{whole}-03"
+    assert whole_of(name_part(whole, 63)) == whole_of(whole) == whole
+    parts = [replace(summary("1", "0", RunEnd.FINISHED, 0), run_id=name_part(whole, 0))]
+    assert add_summaries(parts).run_id == whole
 
 
 def test_errors_of_a_process_arrive_as_what_they_were() -> None:

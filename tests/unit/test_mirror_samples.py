@@ -12,7 +12,14 @@ from tests.fakes.mirror_disk import FailingDisk
 from yfcc.errors import TargetError
 from yfcc.media.courtesy import HostNote
 from yfcc.mirror.root import Mirror, create_mirror
-from yfcc.mirror.samples import MAX_NOTES, MAX_SAMPLES, Sampler, read_samples
+from yfcc.mirror.samples import (
+    MAX_NOTES,
+    MAX_SAMPLES,
+    Sample,
+    Sampler,
+    add_samples,
+    read_samples,
+)
 from yfcc.mirror.totals import RunProgress
 from yfcc.model import Outcome
 
@@ -45,6 +52,32 @@ def mirror(tmp_path: Path) -> Mirror:
 
 def file_of(mirror: Mirror) -> Path:
     return mirror.root / "ledger" / "runs" / f"{RUN}.samples"
+
+
+def sample_at(elapsed_s: float, n_stored: int, wait_s: float = 0.0, n_notes: int = 0) -> Sample:
+    return Sample(elapsed_s, {"stored": n_stored}, 0, 10 * n_stored, 1, {"h": wait_s}, n_notes)
+
+
+def test_samples_of_processes_add_up_between_them_and_in_the_end() -> None:
+    early = [sample_at(0.0, 0), sample_at(4.0, 400, 2.0, 1)]
+    late = [sample_at(0.0, 0), sample_at(1.0, 50), sample_at(9.0, 850, 6.0, 2)]
+    found = add_samples([(0.0, early), (1.0, late)])
+    assert [each.elapsed_s for each in found] == [0.0, 1.0, 2.0, 4.0, 10.0]
+    assert [each.outcomes["stored"] for each in found] == [0, 100, 250, 650, 1250]
+    assert found[-1] == Sample(10.0, {"stored": 1250}, 0, 12_500, 2, {"h": 6.0}, 3)
+    assert add_samples([(0.0, early)]) == early
+    assert add_samples([(0.0, []), (0.0, [])]) == []
+
+
+def test_samples_of_many_processes_are_no_more_than_a_plot_needs() -> None:
+    parts = [
+        (0.001 * number, [sample_at(tick / 2, tick) for tick in range(MAX_SAMPLES)])
+        for number in range(64)
+    ]
+    found = add_samples(parts)
+    assert len(found) <= MAX_SAMPLES
+    assert found[-1].outcomes["stored"] == 64 * (MAX_SAMPLES - 1)
+    assert all(a.outcomes["stored"] <= b.outcomes["stored"] for a, b in itertools.pairwise(found))
 
 
 def test_a_week_takes_less_than_a_megabyte_and_ends_with_the_truth(mirror: Mirror) -> None:

@@ -22,14 +22,17 @@ from dataclasses import dataclass, replace
 from typing import IO, Final
 
 from yfcc.catalog.select import IdList
-from yfcc.engines.combine import add_progress, add_summaries, share_out
+from yfcc.engines.combine import add_progress, share_out
 from yfcc.engines.messages import Failure, Order, receive, send
 from yfcc.errors import InterruptedRun, YfccError
 from yfcc.media.settings import Source
+from yfcc.mirror.clock import SystemClock
 from yfcc.mirror.download import DownloadRequest, download_selection, plan_selection
 from yfcc.mirror.plan import DownloadPlan
+from yfcc.mirror.run import make_run_id
 from yfcc.mirror.stop import StopRequest, stop_on_signals
 from yfcc.mirror.totals import RunEnd, RunProgress, RunSummary
+from yfcc.mirror.whole_run import add_summaries, name_part
 
 #: Seconds between two looks at signals.
 _TICK_S: Final = 0.1
@@ -116,10 +119,12 @@ def most_processes(request: DownloadRequest, n_processes: int) -> int:
 def _make_orders(
     request: DownloadRequest, plan: DownloadPlan, shares: Sequence[Mapping[int, int]]
 ) -> list[Order]:
+    run_id = make_run_id(SystemClock().now_utc())
     orders = []
     for number, share in enumerate(shares):
         licenses = {each: plan.licenses[each] for each in share if each in plan.licenses}
-        orders.append(Order(_part_of(request, number, len(shares)), share, licenses))
+        part = replace(_part_of(request, number, len(shares)), run_id=name_part(run_id, number))
+        orders.append(Order(part, share, licenses))
     return orders
 
 

@@ -56,6 +56,8 @@ class DownloadRequest:
         Seconds that items under way get to finish once the run is stopped.
     number : int or None
         Of this process among those that share the work.
+    run_id : str or None
+        What the run is called; None for a new name.
     """
 
     catalog: Path
@@ -69,6 +71,7 @@ class DownloadRequest:
     ask_again: bool = False
     grace_s: float = 10.0
     number: int | None = None
+    run_id: str | None = None
 
 
 def forecast(request: DownloadRequest) -> Forecast:
@@ -162,6 +165,7 @@ def download_selection(
                 grace_s=request.grace_s,
                 limits=group_limits(root),
                 number=request.number,
+                run_id=request.run_id,
             )
             return run_download(job, options, stopping, report)
 

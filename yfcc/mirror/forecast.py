@@ -19,8 +19,9 @@ from yfcc.errors import TargetError
 from yfcc.mirror.ledger import find_committed, iter_shards, read_last_seals
 from yfcc.mirror.opening import has_mirror, is_in_bucket, open_any
 from yfcc.mirror.root import AnyMirror
-from yfcc.mirror.run_file import list_runs, read_run
+from yfcc.mirror.run_file import list_runs, read_whole_run
 from yfcc.mirror.space import decide_floor
+from yfcc.mirror.whole_run import whole_of
 from yfcc.model import MediaKind, Outcome
 
 #: Mean size of the persistent copy's media: 13 TB of 99,206,564 photos, 3 TB of 793,436 videos.
@@ -260,8 +261,9 @@ def _count_known(
 
 def _latest_rate(mirror: AnyMirror) -> tuple[float | None, str | None]:
     """Bytes a second of the latest run that ended and stored anything, and its id."""
-    for run_id in reversed(list_runs(mirror)[-_RUNS_LOOKED_AT:]):
-        run = read_run(mirror, run_id)
+    latest = list(dict.fromkeys(map(whole_of, reversed(list_runs(mirror)))))
+    for run_id in latest[:_RUNS_LOOKED_AT]:
+        run = read_whole_run(mirror, run_id)
         if run.ended and run.n_bytes:
             began, ended = map(datetime.fromisoformat, (run.started, run.ended))
             seconds = (ended - began).total_seconds()

@@ -25,8 +25,8 @@ from yfcc.mirror.disk import target_errors
 from yfcc.mirror.layout import PART_SUFFIX
 from yfcc.mirror.opening import open_any
 from yfcc.mirror.plot import Series, draw_areas, draw_line, format_time
-from yfcc.mirror.run_file import read_last_run, read_run
-from yfcc.mirror.samples import MAX_NOTES, Note, Sample, read_samples
+from yfcc.mirror.run_file import list_parts, read_last_run, read_run, read_whole_run
+from yfcc.mirror.samples import MAX_NOTES, Note, Sample, add_samples, read_samples
 from yfcc.mirror.totals import RunSummary
 from yfcc.plain_text import safe_text
 
@@ -59,12 +59,15 @@ class Report:
         Oldest first.
     notes : list of Note
         Pauses, as they began.
+    n_processes : int
+        That shared the work.
     """
 
     mirror: str
     run: RunSummary
     samples: list[Sample]
     notes: list[Note]
+    n_processes: int = 1
 
 
 def read_report(root: Path | str, run_id: str | None = None) -> Report:
@@ -85,11 +88,20 @@ def read_report(root: Path | str, run_id: str | None = None) -> Report:
         The run's files cannot be read.
     """
     with open_any(root) as mirror:
-        run = read_last_run(mirror) if run_id is None else read_run(mirror, run_id)
+        run = read_last_run(mirror) if run_id is None else read_whole_run(mirror, run_id)
         if run is None:
             raise UsageError(f"{root}: nothing was downloaded yet, so there is no run to show")
-        samples, notes = read_samples(mirror, run.run_id)
-    return Report(str(root), run, samples, notes)
+        parts = [read_run(mirror, each) for each in list_parts(mirror, run.run_id)]
+        told = [
+            (_seconds_between(run.started, part.started), *read_samples(mirror, part.run_id))
+            for part in parts
+        ]
+    samples = add_samples([(began_s, samples) for began_s, samples, _ in told])
+    notes = [
+        Note(began_s + note.elapsed_s, note.text) for began_s, _, notes in told for note in notes
+    ]
+    notes.sort(key=lambda note: note.elapsed_s)
+    return Report(str(root), run, samples, notes, len(parts))
 
 
 def write_report(report: Report, target: Path) -> None:
@@ -174,9 +186,12 @@ def _summary(report: Report) -> str:
 def _duration_s(report: Report) -> float:
     run = report.run
     if run.ended:
-        ended, started = map(datetime.fromisoformat, (run.ended, run.started))
-        return (ended - started).total_seconds()
+        return _seconds_between(run.started, run.ended)
     return report.samples[-1].elapsed_s if report.samples else 0.0
+
+
+def _seconds_between(earlier: str, later: str) -> float:
+    return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
 
 
 def _outcomes(run: RunSummary) -> str:
@@ -300,6 +315,7 @@ def _asked(report: Report) -> str:
             ("catalog", asked.catalog),
             ("sources", ", ".join(asked.sources)),
             ("shards", run.shards or "none"),
+            ("processes", str(report.n_processes)),
             ("opt-out headers", "ignored" if asked.ignore_opt_out else "honoured"),
             ("version of yfcc", asked.tool_version),
         ],

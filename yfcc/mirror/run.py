@@ -101,6 +101,8 @@ class RunOptions:
         The time.
     number : int or None
         Of this process among those that share the work.
+    run_id : str or None
+        What the run is called; None for a new name.
     """
 
     n_workers: int = 32
@@ -111,6 +113,7 @@ class RunOptions:
     save_every_s: float = 10.0
     clock: Clock = field(default_factory=SystemClock)
     number: int | None = None
+    run_id: str | None = None
 
 
 def make_run_id(now: datetime) -> str:
@@ -155,7 +158,7 @@ def run_download(
     """
     options = options or RunOptions()
     now = options.clock.now_utc()
-    run_id = make_run_id(now)
+    run_id = options.run_id or make_run_id(now)
     stopping = stop or StopRequest()
     if has_pending(job.mirror):
         from yfcc.mirror.forget import finish_removals  # noqa: PLC0415 - seldom, and not small

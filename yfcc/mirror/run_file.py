@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from itertools import groupby
 from typing import Any, Final
@@ -13,6 +13,7 @@ from yfcc.errors import TargetError, UsageError
 from yfcc.mirror.layout import LEDGER, RUNS
 from yfcc.mirror.root import AnyMirror, Mirror
 from yfcc.mirror.totals import Fingerprint, RunEnd, RunSummary
+from yfcc.mirror.whole_run import add_summaries, whole_of
 
 _SUFFIX: Final = ".json"
 _FIELDS: Final = frozenset(each.name for each in fields(RunSummary))
@@ -75,11 +76,32 @@ def read_run(mirror: AnyMirror, run_id: str) -> RunSummary:
         ) from error
 
 
+def list_parts(mirror: AnyMirror, run_id: str) -> list[str]:
+    """Ids of the runs of processes that make up a run; its own if it was one process."""
+    return [each for each in list_runs(mirror) if run_id in (each, whole_of(each))] or [run_id]
+
+
+def read_whole_run(mirror: AnyMirror, run_id: str) -> RunSummary:
+    """What a run was asked, and what came of it in all of its processes.
+
+    Raises
+    ------
+    UsageError, TargetError
+        As :func:`read_run`.
+    """
+    return _read_parts(mirror, list_parts(mirror, run_id))
+
+
+def _read_parts(mirror: AnyMirror, run_ids: Iterable[str]) -> RunSummary:
+    parts = [read_run(mirror, each) for each in run_ids]
+    return parts[0] if len(parts) == 1 else add_summaries(parts)
+
+
 def iter_runs(mirror: AnyMirror) -> Iterator[RunSummary]:
-    """All runs, the earliest first."""
+    """All runs, the earliest first; what several processes did is one."""
     for _, run_ids in groupby(list_runs(mirror), _second_of):
-        runs = [read_run(mirror, run_id) for run_id in run_ids]
-        yield from sorted(runs, key=lambda run: (run.started, run.run_id))
+        wholes = [_read_parts(mirror, parts) for _, parts in groupby(run_ids, whole_of)]
+        yield from sorted(wholes, key=lambda run: (run.started, run.run_id))
 
 
 def _second_of(run_id: str) -> str:
@@ -87,10 +109,10 @@ def _second_of(run_id: str) -> str:
 
 
 def read_last_run(mirror: AnyMirror) -> RunSummary | None:
-    """What came of the run that began last; None if there was none."""
+    """What came of the run that began last, in all of its processes; None if there was none."""
     run_ids = list_runs(mirror)
     latest = [each for each in run_ids if _second_of(each) == _second_of(run_ids[-1])]
-    runs = [read_run(mirror, run_id) for run_id in latest]
+    runs = [read_whole_run(mirror, run_id) for run_id in dict.fromkeys(map(whole_of, latest))]
     return max(runs, key=lambda run: (run.started, run.run_id), default=None)
 
 

@@ -14,10 +14,10 @@ more room than one of an hour. Nothing is synced: after a power cut some samples
 from __future__ import annotations
 
 import os
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import orjson
@@ -269,3 +269,75 @@ def _decode(line: bytes) -> Sample | Note | None:
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def add_samples(parts: Sequence[tuple[float, Sequence[Sample]]]) -> list[Sample]:
+    """How processes went together, oldest first; no more than :data:`MAX_SAMPLES`.
+
+    Parameters
+    ----------
+    parts : sequence of (float, sequence of Sample)
+        When a process began, in seconds since the whole did, and its samples, oldest first.
+        Between two of them counts are on a straight line.
+    """
+    if len(parts) == 1:
+        return list(parts[0][1])
+    told = [(began_s, samples) for began_s, samples in parts if samples]
+    moments = sorted({began_s + each.elapsed_s for began_s, samples in told for each in samples})
+    every = -(-len(moments) // MAX_SAMPLES) or 1
+    # From the end: the last one tells the truth.
+    moments = moments[::-every][::-1]
+    at_times = [_sample_at(began_s, samples, moments) for began_s, samples in told]
+    return [
+        _add_up(moment, together)
+        for moment, together in zip(moments, zip(*at_times, strict=True), strict=True)
+    ]
+
+
+def _sample_at(
+    began_s: float, samples: Sequence[Sample], moments: Sequence[float]
+) -> Iterator[Sample]:
+    """How far a process was at some moments, ascending."""
+    before, number = Sample(0.0, {}, 0, 0, 0, {}, 0), 0
+    for moment in moments:
+        while number < len(samples) and began_s + samples[number].elapsed_s <= moment:
+            before, number = samples[number], number + 1
+        if number == len(samples):
+            yield before
+            continue
+        after = samples[number]
+        passed_s, span_s = moment - began_s - before.elapsed_s, after.elapsed_s - before.elapsed_s
+        yield _between(before, after, passed_s / span_s) if passed_s > 0 else before
+
+
+def _between(before: Sample, after: Sample, part: float) -> Sample:
+    def on_line(low: int, high: int) -> int:
+        return low + round(part * (high - low))
+
+    outcomes = {
+        name: on_line(before.outcomes.get(name, 0), n) for name, n in after.outcomes.items()
+    }
+    return replace(
+        before,
+        outcomes=outcomes,
+        n_known=on_line(before.n_known, after.n_known),
+        n_bytes=on_line(before.n_bytes, after.n_bytes),
+    )
+
+
+def _add_up(elapsed_s: float, parts: Sequence[Sample]) -> Sample:
+    outcomes: Counter[str] = Counter()
+    waits: dict[str, float] = {}
+    for part in parts:
+        outcomes.update(part.outcomes)
+        for host, wait_s in part.waits.items():  # the longest: they wait at the same time
+            waits[host] = max(wait_s, waits.get(host, 0.0))
+    return Sample(
+        elapsed_s=round(elapsed_s, 2),
+        outcomes=dict(outcomes),
+        n_known=sum(part.n_known for part in parts),
+        n_bytes=sum(part.n_bytes for part in parts),
+        n_shards_done=sum(part.n_shards_done for part in parts),
+        waits=waits,
+        n_notes=sum(part.n_notes for part in parts),
+    )
