@@ -109,6 +109,31 @@ def test_members_stay_and_move_together_and_nobody_else_does(in_a_thread: thread
 
 
 @needs_two_cores
+def test_a_run_keeps_to_the_cores_that_it_was_left_with(in_a_thread: threading.Event) -> None:
+    first, second = CORES[:2]
+    now_s, ticks = [0.0], os.sysconf("SC_CLK_TCK")
+    busy_s = {first: 0.0, second: 0.0}
+
+    def read_stat() -> str:
+        return "".join(f"cpu{n} {int(s * ticks)} 0 0 0 0 0 0 0 0 0\n" for n, s in busy_s.items())
+
+    one_core = OneCore((first, second), second, lambda: now_s[0], read_stat)
+    threads = _start_members(one_core, 2, in_a_thread)
+    try:
+        os.sched_setaffinity(0, {second})  # as `taskset -p` does to a program at work
+        now_s[0], busy_s[second] = 2.0, 2.0
+        one_core.look(0.0)
+        assert one_core.core == second
+        os.sched_setaffinity(0, {first})
+        now_s[0], busy_s[first] = 4.0, 2.0
+        one_core.look(0.0)
+        assert one_core.core == first
+        assert [os.sched_getaffinity(thread) for thread in threads] == [{first}] * 2
+    finally:
+        os.sched_setaffinity(0, set(CORES))
+
+
+@needs_two_cores
 def test_the_system_tells_which_core_a_program_keeps_busy() -> None:
     core, ticks = CORES[-1], os.sysconf("SC_CLK_TCK")
     busy = "import os, sys; os.sched_setaffinity(0, {int(sys.argv[1])}); print(flush=True)"

@@ -73,7 +73,8 @@ def decide_core(here: int, busy: Mapping[int, float], own: float) -> int:
 
 def allowed_cores() -> frozenset[int]:
     """Cores that the calling thread may be on; none where the system does not say."""
-    if not hasattr(os, "sched_getaffinity") or not STAT.exists():
+    is_told = STAT.exists() and _THREAD_STAT.exists()
+    if not hasattr(os, "sched_getaffinity") or not is_told:
         return frozenset()
     return frozenset(os.sched_getaffinity(0))
 
@@ -120,7 +121,7 @@ class OneCore:
         now_s: Callable[[], float] = time.monotonic,
         read_stat: Callable[[], str] = STAT.read_text,
     ) -> None:
-        self._cores = sorted(cores)
+        self._cores = frozenset(cores)
         self._now_s = now_s
         self._read_stat = read_stat
         self._lock = threading.Lock()
@@ -137,7 +138,10 @@ class OneCore:
             self._move({threading.get_native_id()})
 
     def look(self, own_cpu_s: float) -> None:
-        """Move all to another core, if others want this one; called several times a second.
+        """Move all to another core, if others want this one, or it may be used no more.
+
+        Called several times a second by a thread that did not join: where that may be is where
+        the user, or the system, wants the whole process to be.
 
         Parameters
         ----------
@@ -149,12 +153,16 @@ class OneCore:
         busy_before, own_before, before_s = self._busy_s, self._own_s, self._looked_s
         self._take_down(own_cpu_s)
         passed_s = max(self._looked_s - before_s, 1e-6)
+        left = os.sched_getaffinity(0).intersection(self._cores)
         busy = {
             core: (self._busy_s[core] - busy_before[core]) / passed_s
-            for core in self._cores
+            for core in sorted(left)
             if core in self._busy_s and core in busy_before
         }
-        core = decide_core(self.core, busy, (self._own_s - own_before) / passed_s)
+        if self.core in left:
+            core = decide_core(self.core, busy, (self._own_s - own_before) / passed_s)
+        else:
+            core = min(busy, key=lambda each: busy[each], default=self.core)
         with self._lock:
             if core != self.core:
                 self.core = core
