@@ -64,3 +64,11 @@ def test_errors_are_json_where_the_settings_file_asks_for_json(
         done = run_yfcc("download", *flags)
         assert (done.returncode, done.stderr) == (2, "")
         assert json.loads(done.stdout)["error"]["code"] == 2
+
+
+def test_debug_may_stand_where_people_put_it(run_yfcc: RunYfcc) -> None:
+    for words in (("--debug", "download"), ("download", "--debug")):
+        done = run_yfcc(*words, "--catalog", "nowhere")
+        assert "yfcc.errors.SourceMissing: nowhere: no catalog there" in done.stderr
+    said = run_yfcc("query", "--", "--debug").stderr  # what is asked for, here
+    assert (said.count("\n"), "Traceback" in said) == (1, False)

@@ -128,11 +128,11 @@ def main() -> NoReturn:
         signal.signal(number, _interrupt)
     _open_missing_streams()
     keep_stderr_usable()
-    is_debug = "--debug" in sys.argv
+    words, is_debug = _take_debug(sys.argv[1:])
     spare_blas_threads()
     gc.set_threshold(_N_NEW_OBJECTS, *gc.get_threshold()[1:])
     try:
-        code = app(standalone_mode=False)
+        code = app(words, standalone_mode=False)
     except typer.Abort:
         _fail(InterruptedRun(signal.SIGINT))
     except BrokenPipeError:
@@ -151,6 +151,13 @@ def main() -> NoReturn:
             raise
         _fail(_interruption() or _explained(error))
     _leave(code if isinstance(code, int) else 0)
+
+
+def _take_debug(words: list[str]) -> tuple[list[str], bool]:
+    """A command line without ``--debug``, which may stand anywhere, and whether it was there."""
+    end = words.index("--") if "--" in words else len(words)
+    kept = [word for word in words[:end] if word != "--debug"]
+    return kept + words[end:], len(kept) < end
 
 
 def _open_missing_streams() -> None:
