@@ -82,6 +82,14 @@ def test_a_length_that_is_too_small_is_noticed_at_the_end_of_the_image() -> None
     assert fetched.content == PHOTO
 
 
+def test_half_a_photo_before_a_whole_one_is_damage() -> None:
+    other = jpeg(2)
+    fetched = acquire_from(in_turn(reply(HALF + other), WHOLE))
+    assert (fetched.outcome, fetched.acquired.attempts) == (Outcome.STORED, 2)
+    assert fetched.content == PHOTO
+    assert "damaged" in (fetched.acquired.first_error or "")
+
+
 def test_two_lengths_that_differ_are_damage_and_two_equal_ones_are_not() -> None:
     other = reply(PHOTO, headers=[("Content-Length", str(len(HALF)))])
     same = reply(PHOTO, headers=[("Content-Length", str(len(PHOTO)))])
@@ -235,6 +243,18 @@ def test_an_encoded_body_without_end_that_holds_nothing_is_too_large_at_the_cap(
     assert (fetched.outcome, fetched.n_requests) == (Outcome.TOO_LARGE, 1)
 
 
+def test_what_comes_without_end_behind_an_encoded_body_is_not_kept() -> None:
+    encoded = reply(gzip.compress(PHOTO), headers=[("Content-Encoding", "gzip")], length=None)
+    tracemalloc.start()
+    try:
+        fetched = acquire_from(in_turn((encoded, Endless(bytes(65536)))), max_bytes=3 * 10**7)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (fetched.outcome, fetched.n_requests) == (Outcome.TOO_LARGE, 1)
+    assert peak_bytes < 5 * 10**6
+
+
 @pytest.mark.parametrize("coding", ["br", "zstd", "gzip, gzip", "rot13"])
 def test_a_coding_that_is_not_known_is_refused_at_once(coding: str) -> None:
     fetched = acquire_from(in_turn(reply(PHOTO, headers=[("Content-Encoding", coding)])))
@@ -271,6 +291,45 @@ def test_a_chunked_body_is_put_together() -> None:
 def test_a_chunked_body_that_breaks_off_is_asked_for_again(ending: bytes) -> None:
     fetched = acquire_from(in_turn((CHUNKED + ending, Close()), WHOLE))
     assert (fetched.outcome, fetched.acquired.attempts) == (Outcome.STORED, 2)
+
+
+@pytest.mark.parametrize(
+    "length", [b"-5", b"-1", b"+2bc", b"0x2bc", b"2_bc", b" 2bc", b"2bc 1", b"f" * 17, b""]
+)
+def test_the_length_of_a_chunk_is_a_number_and_nothing_else(length: bytes) -> None:
+    first = length + b"\r\n" + PHOTO[:700] + b"\r\n"
+    answer = CHUNKED + first + chunks(PHOTO[700:]) + b"0\r\n\r\n"
+    fetched = acquire_from(in_turn((answer, Close()), WHOLE))
+    assert (fetched.outcome, fetched.acquired.attempts) == (Outcome.STORED, 2)
+    assert "length of a chunk" in (fetched.acquired.first_error or "")
+
+
+@pytest.mark.parametrize("length", [b"-1", b"-5"])
+def test_a_chunk_of_negative_length_and_no_end_is_left_at_once(length: bytes) -> None:
+    tracemalloc.start()
+    try:
+        endless = (CHUNKED + length + b"\r\n" + PHOTO, Endless(bytes(65536)))
+        fetched = acquire_from(in_turn(endless), max_attempts=1, deadline_s=1.0)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (fetched.outcome, fetched.n_requests) == (Outcome.FAILED, 1)
+    assert peak_bytes < 5 * 10**6
+
+
+@pytest.mark.parametrize(
+    ("ending", "reason"),
+    [
+        (chunks(PHOTO[:700])[:-2] + b"XY" + chunks(PHOTO[700:]) + b"0\r\n\r\n", "end of a chunk"),
+        (chunks(PHOTO) + b"0", "cut"),
+        (chunks(PHOTO), "cut"),
+    ],
+    ids=["no-line-end", "cut-in-the-last-length", "cut-before-it"],
+)
+def test_a_chunk_ends_with_its_line_and_the_last_one_has_none(ending: bytes, reason: str) -> None:
+    fetched = acquire_from(in_turn((CHUNKED + ending, Close()), WHOLE))
+    assert (fetched.outcome, fetched.acquired.attempts) == (Outcome.STORED, 2)
+    assert reason in (fetched.acquired.first_error or "")
 
 
 def test_a_reset_in_the_middle_is_asked_for_again() -> None:

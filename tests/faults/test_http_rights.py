@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import time
+import zlib
 
 import pytest
 
@@ -103,6 +105,15 @@ def test_what_robots_txt_disallows_is_not_asked() -> None:
     assert fetched.acquired.attempts == 0
 
 
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+def test_rules_are_obeyed_although_they_come_encoded(coding: str) -> None:
+    rules = b"User-agent: *\nDisallow: /7301/\n"
+    encoded = gzip.compress(rules) if coding == "gzip" else zlib.compress(rules)
+    robots = reply(encoded, headers=[("Content-Encoding", coding)])
+    fetched = acquire_from(by_target(robots=robots, **{"7301": WHOLE}), **FLICKR)
+    assert (fetched.outcome, fetched.targets) == (Outcome.BLOCKED, [ROBOTS])
+
+
 def test_what_robots_txt_says_about_use_counts() -> None:
     robots = reply(b"User-agent: *\nContent-Usage: train-ai=n\n")
     script = by_target(robots=robots, **{"7301": WHOLE})
@@ -136,6 +147,9 @@ def test_no_rules_mean_that_all_may_be_asked(robots: bytes) -> None:
         (reply(b"", 503),),
         (reply(b"", 429),),
         (reply(b"User-agent", length=100), Close()),
+        (reply(b"\x1f\x8b\x08", headers=[("Content-Encoding", "gzip")]),),
+        (reply(b"User-agent: *", headers=[("Content-Encoding", "br")]),),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nUser-agent", Close()),
         (Close(),),
         (reply(b"", 302, [("Location", "http://127.0.0.1:1/robots.txt")]),),
     ],

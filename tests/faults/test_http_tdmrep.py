@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import pytest
@@ -94,6 +95,12 @@ def test_a_site_whose_file_cannot_be_had_does_not_take_part(file: tuple[Step, ..
     # "Failure to provide access ... implies that the origin server does not implement this
     # protocol": W3C TDMRep, TDM File on the Origin Server.
     assert acquire_from(site(file), **FLICKR).outcome is Outcome.STORED
+
+
+def test_a_file_is_read_although_it_comes_encoded() -> None:
+    rules = gzip.compress(b'[{"location": "/", "tdm-reservation": 1}]')
+    file = reply(rules, headers=[("Content-Encoding", "gzip")])
+    assert acquire_from(site(file), **FLICKR).outcome is Outcome.REFUSED
 
 
 def test_a_file_that_robots_txt_disallows_is_not_asked_for() -> None:

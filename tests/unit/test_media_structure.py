@@ -99,6 +99,13 @@ def test_the_thumbnail_inside_a_jpeg_is_not_its_end() -> None:
     assert flaw_of(content[: len(exif) + 40]).flaw is Flaw.TRUNCATED
 
 
+def test_a_jpeg_that_begins_again_is_damaged_and_one_behind_its_end_is_not() -> None:
+    whole = picture("JPEG", (200, 200))
+    for n_bytes in (len(whole) // 3, len(whole) // 2, len(whole) - 2):
+        assert "begins again" in flaw_of(whole[:n_bytes] + whole).reason
+    assert facts_of(whole + jpeg()).n_trailing_bytes == len(jpeg())
+
+
 def test_a_jpeg_without_a_picture_is_damaged() -> None:
     for content in (b"\xff\xd8\xff\xd9" + bytes(20), b"\xff\xd8\xff\xe0\x00\x01" + bytes(20)):
         assert flaw_of(content).flaw is Flaw.DAMAGED
@@ -133,6 +140,13 @@ def riff(kind: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
 )
 def test_a_name_on_the_outside_makes_no_picture(content: bytes) -> None:
     assert flaw_of(content).flaw is Flaw.DAMAGED
+
+
+def test_a_large_avi_that_is_cut_in_the_head_of_its_next_part_is_truncated() -> None:
+    first, second = avi(), riff(b"AVIX", (b"LIST", b"movi" + bytes(20)))
+    assert facts_of(first + second).n_trailing_bytes == 0
+    for n_bytes in range(1, len(second)):
+        assert flaw_of(first + second[:n_bytes]).flaw is Flaw.TRUNCATED
 
 
 def test_a_hole_of_zeros_in_a_jpeg_is_flagged() -> None:

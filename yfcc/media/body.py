@@ -67,6 +67,24 @@ def md5_named_by(headers: Headers) -> str | None:
     return match[1]
 
 
+def is_encoded(headers: Headers) -> bool:
+    """Whether a body is encoded although identity was asked for, in a way that can be undone.
+
+    Raises
+    ------
+    BrokenAnswerError
+        It is encoded in another way.
+    """
+    coding = ", ".join(headers.all("content-encoding")).lower()
+    if coding in {"", "identity"}:
+        return False
+    if coding not in _DECODED:
+        raise BrokenAnswerError(
+            ErrorKind.ENCODING, f"Content-Encoding: {coding[:100]}, identity was asked for"
+        )
+    return True
+
+
 def receive_body(reply: Reply, sink: Sink, max_bytes: int) -> Body:
     """Read an answer's body to its end into a sink that is empty.
 
@@ -82,15 +100,10 @@ def receive_body(reply: Reply, sink: Sink, max_bytes: int) -> Body:
     length = content_length(reply.headers)
     if length is not None and length > max_bytes:
         raise TooLarge(f"Content-Length {length}, at most {max_bytes} bytes are stored")
-    coding = ", ".join(reply.headers.all("content-encoding")).lower()
-    is_decoded = coding not in {"", "identity"}
-    if is_decoded and coding not in _DECODED:
-        raise BrokenAnswerError(
-            ErrorKind.ENCODING, f"Content-Encoding: {coding[:100]}, identity was asked for"
-        )
+    is_decoded = is_encoded(reply.headers)
     pieces: Iterator[bytes | bytearray] = _iter_wire(reply, length, max_bytes)
     if is_decoded:
-        pieces = _iter_decoded(pieces)
+        pieces = iter_decoded(pieces)
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     n_bytes, head = 0, b""
     for piece in pieces:
@@ -123,12 +136,20 @@ def _iter_wire(reply: Reply, length: int | None, max_bytes: int) -> Iterator[byt
         raise BrokenAnswerError(ErrorKind.CUT, f"{n_bytes} bytes of {length} came")
 
 
-def _iter_decoded(chunks: Iterable[bytes | bytearray]) -> Iterator[bytes]:
-    """Undo gzip or zlib in pieces of bounded size: a kilobyte may hold a gigabyte of zeros."""
+def iter_decoded(chunks: Iterable[bytes | bytearray]) -> Iterator[bytes]:
+    """Undo gzip or zlib in pieces of bounded size: a kilobyte may hold a gigabyte of zeros.
+
+    What follows the end of the encoded body is passed over.
+
+    Raises
+    ------
+    BrokenAnswerError
+        It is something else, or ends too early.
+    """
     inflate = zlib.decompressobj(_ANY_WRAPPER)
     try:
         for chunk in chunks:
-            waiting = bytes(chunk)
+            waiting = b"" if inflate.eof else bytes(chunk)  # zlib would keep all of it
             while waiting:
                 yield inflate.decompress(waiting, _CHUNK_BYTES)
                 waiting = inflate.unconsumed_tail

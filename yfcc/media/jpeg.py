@@ -36,15 +36,11 @@ def inspect_jpeg(view: memoryview) -> MediaFacts | FlawedMedia:
         marker = view[at - 1]
         if marker == _EOI:
             break
-        if marker in {_SOI, _TEM}:
+        if marker == _TEM:
             continue
-        if at + 2 > n_bytes:
-            return truncated(f"length of segment {marker:02X}", at, n_bytes)
-        length = view[at] << 8 | view[at + 1]
-        if length < 2:
-            return damaged(f"segment {marker:02X} at byte {at - 2} has length {length}")
-        if at + length > n_bytes:
-            return truncated(f"end of segment {marker:02X}", at + length, n_bytes)
+        length = _read_length(view, at)
+        if isinstance(length, FlawedMedia):
+            return length
         if marker in _FRAMES and length >= 8:
             size = (view[at + 5] << 8 | view[at + 6], view[at + 3] << 8 | view[at + 4])
         elif marker == _DNL and size is not None and length == 4:
@@ -63,6 +59,21 @@ def inspect_jpeg(view: memoryview) -> MediaFacts | FlawedMedia:
         n_trailing_bytes=n_bytes - at,
         has_zero_run=_has_zero_run(view[:at]),
     )
+
+
+def _read_length(view: memoryview, at: int) -> int | FlawedMedia:
+    """Bytes of the segment whose marker ends at a byte, all of which have to be there."""
+    n_bytes, marker = len(view), view[at - 1]
+    if marker == _SOI:  # half a picture and a whole one behind it, as no decoder takes them
+        return damaged(f"the picture begins again at byte {at - 2}")
+    if at + 2 > n_bytes:
+        return truncated(f"length of segment {marker:02X}", at, n_bytes)
+    length = view[at] << 8 | view[at + 1]
+    if length < 2:
+        return damaged(f"segment {marker:02X} at byte {at - 2} has length {length}")
+    if at + length > n_bytes:
+        return truncated(f"end of segment {marker:02X}", at + length, n_bytes)
+    return length
 
 
 def _has_zero_run(view: memoryview) -> bool:

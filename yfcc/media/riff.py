@@ -32,7 +32,11 @@ def inspect_avi(view: memoryview) -> MediaFacts | FlawedMedia:
     if bytes(view[12:16]) != b"LIST" or bytes(view[20:28]) != b"hdrlavih":
         return damaged(f"{bytes(view[12:28])!r} at byte 12, expected LIST hdrl avih")
     at = 0
-    while at + _HEADER_BYTES <= n_bytes:
+    while at < n_bytes:
+        if at + _HEADER_BYTES > n_bytes:
+            if b"RIFF".startswith(view[at : at + 4]):
+                return truncated("head of RIFF chunk", at + _HEADER_BYTES, n_bytes)
+            break
         riff, length, kind = _CHUNK.unpack_from(view, at)
         if riff != b"RIFF" or kind not in {b"AVI ", b"AVIX"}:
             break

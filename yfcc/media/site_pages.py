@@ -10,6 +10,7 @@ from typing import Final, Generic, TypeVar
 from yfcc.media.address import Address, HostRules, Origin, UnusableUrl, follow
 from yfcc.media.answer import content_length
 from yfcc.media.attempt import BrokenAnswerError, ConnectError, ErrorKind, PeerRefusedError
+from yfcc.media.body import is_encoded, iter_decoded
 from yfcc.media.client import Client, Reply
 from yfcc.media.clock import Clock
 from yfcc.media.gate import HostGate
@@ -128,7 +129,14 @@ def _read_content(reply: Reply) -> bytes:
     content = bytes(reply.read(MAX_ROBOTS_BYTES))
     if length is not None and len(content) < min(length, MAX_ROBOTS_BYTES):
         raise BrokenAnswerError(ErrorKind.CUT, f"{len(content)} bytes of {length} came")
-    return content
+    if not is_encoded(reply.headers):
+        return content
+    decoded = bytearray()
+    for piece in iter_decoded([content]):
+        decoded += piece
+        if len(decoded) >= MAX_ROBOTS_BYTES:
+            break
+    return bytes(decoded[:MAX_ROBOTS_BYTES])
 
 
 class SitePages(Generic[T]):
