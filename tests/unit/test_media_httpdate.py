@@ -25,6 +25,7 @@ MOMENT = datetime(2010, 6, 25, 15, 0, tzinfo=UTC)
         "2010-06-25T17:00:00+02:00",
         " 2010-06-25T15:00 ",
         "fri, 25 jun 2010 15:00:00 gmt",
+        "2010-06-25t15:00:00z",
     ],
 )
 def test_all_forms_of_a_date_name_the_same_moment(text: str) -> None:

@@ -10,9 +10,9 @@ def parse_date(text: str) -> datetime | None:
     """The moment a date names, aware, UTC; None if it names none.
 
     Understands the three forms of an HTTP-date (RFC 9110, 5.6.7), the looser ones of RFC 822
-    and 850, and ISO 8601. A date without a zone is taken as UTC.
+    and 850, and ISO 8601, in letters of any case. A date without a zone is taken as UTC.
     """
-    text = text.strip()
+    text = text.strip().upper()
     for parse in (parsedate_to_datetime, datetime.fromisoformat):
         try:
             moment = parse(text)

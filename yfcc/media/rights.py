@@ -53,7 +53,13 @@ _BLANKS: Final = " \t"
 #: Uses that keeping a copy for research serves, over the drafts' versions: today's ``train-ai``,
 #: and the wider and older names for training and for mining.
 _USES: Final = frozenset(("train-ai", "train-genai", "ai", "genai", "tdm", "bots"))
-_DENIALS: Final = frozenset(("n", "no", "?0"))
+_DENIALS: Final = frozenset(("n", "no", "?0", "0", "false"))
+
+#: Names and values that can be read; others refuse if one of the uses is named.
+_KEY: Final = re.compile(r"[a-z0-9*_.-]*")
+_PREFERENCE: Final = re.compile(r"\??[a-z0-9_-]+")
+_USE_ANYWHERE: Final = re.compile(rf"(?<![a-z0-9_-])(?:{'|'.join(_USES)})(?![a-z0-9_-])")
+_QUOTED: Final = " \t\"'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,12 +224,20 @@ def _file_refusal(declared: TdmDeclaration | None) -> str | None:
 def usage_refusal(value: str) -> str | None:
     """The refusal in one ``Content-Usage``, None if it has none.
 
-    Stricter than the drafts, where the last of equal keys wins and ``n`` has to be a token:
-    one denial is enough, however it is spelled.
+    Stricter than the drafts, where the last of equal keys wins, ``n`` has to be a token, and what
+    cannot be read says nothing: one denial is enough, however it is spelled.
     """
     for member in value.lower().split(","):
         key, equals, preference = member.partition(";")[0].partition("=")
-        denial = preference.strip(" \t\"'")
-        if equals and key.strip(" \t\"'") in _USES and denial in _DENIALS:
+        key = key.strip(_QUOTED)
+        if key in _USES:
+            is_denied = bool(equals) and _is_denial(preference.strip(_QUOTED))
+        else:
+            is_denied = _KEY.fullmatch(key) is None and _USE_ANYWHERE.search(key) is not None
+        if is_denied:
             return f"Content-Usage: {value[:500]}"
     return None
+
+
+def _is_denial(preference: str) -> bool:
+    return preference in _DENIALS or _PREFERENCE.fullmatch(preference) is None
