@@ -28,7 +28,7 @@ from yfcc.errors import (
     UsageError,
     VerifyError,
 )
-from yfcc.mirror.bucket.objects import Objects
+from yfcc.mirror.bucket.objects import LARGE_BYTES, Objects
 from yfcc.mirror.bucket.upload import PART_BYTES, Upload
 from yfcc.share.export_folder import ExportFolder
 from yfcc.share.export_place import ExportPlace
@@ -316,3 +316,18 @@ def test_an_answer_to_the_last_request_may_be_lost(bucket: BucketPrefix, is_ende
                 upload.close()
             upload.abort()
     assert bucket.read("a.tar") == (content if is_ended else b"an older one")
+
+
+@pytest.mark.parametrize("is_ended", [True, False])
+def test_so_may_that_of_a_large_item(bucket: BucketPrefix, is_ended: bool) -> None:
+    content = random.Random(1).randbytes(LARGE_BYTES + 1)
+    bucket.write("a.mp4", b"an older one")
+    with closing(AskedTwice(bucket.address)) as objects:
+        objects.is_ended = is_ended
+        if is_ended:
+            objects.put_large("a.mp4", memoryview(content))
+        else:
+            with pytest.raises(TargetError, match="NoSuchUpload"):
+                objects.put_large("a.mp4", memoryview(content))
+    assert bucket.read("a.mp4") == (content if is_ended else b"an older one")
+    assert not bucket.store.client.list_multipart_uploads(Bucket=bucket.bucket).get("Uploads")

@@ -554,6 +554,35 @@ def test_an_answer_that_was_lost_is_no_other_writer(bucket: BucketPrefix) -> Non
         assert objects.get("a") == b"mine, later"
 
 
+class DeafObjects(Objects):
+    """A store whose answers to replacements do not arrive while it is said so."""
+
+    is_deaf = False
+
+    def replace(self, key: str, content: bytes, etag: str) -> str | None:
+        answer = super().replace(key, content, etag)
+        if self.is_deaf:
+            raise TargetError("no answer")
+        return answer
+
+
+def test_a_sign_of_life_whose_answer_was_lost_is_no_lock_that_was(bucket: BucketPrefix) -> None:
+    create_any(bucket.address).close()
+    with BucketMirror(objects := DeafObjects(bucket.address)) as mirror:
+        claim = _quick_claim(mirror, frozenset({7}))
+        claim.take()
+        objects.is_deaf = True
+        time.sleep(0.4)
+        with pytest.raises(TargetError, match="no answer"):
+            claim.check()
+        objects.is_deaf = False
+        n_beats = json.loads(bucket.read("ledger/locks/run-2.lock"))["n_beats"]
+        claim.check()
+        assert json.loads(bucket.read("ledger/locks/run-2.lock"))["n_beats"] > n_beats
+        claim.release()
+    assert bucket.list("ledger/locks/") == []
+
+
 class ForgetfulObjects(Objects):
     """A store that does not know conditional writes."""
 
@@ -588,6 +617,21 @@ def test_a_request_to_slow_down_is_waited_out(bucket: BucketPrefix, proxy: Meddl
     assert run(bucket, items).outcomes == {"stored": 2}
     assert proxy.meddling.all_statuses == []
     assert bucket.whole() == {item.photo_id for item in items}
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(500, "InternalError"), (502, "BadGateway"), (504, "GatewayTimeout"), (400, "RequestTimeout")],
+)
+@pytest.mark.parametrize("n_before", [0, 12])
+def test_trouble_of_the_store_is_waited_out(
+    bucket: BucketPrefix, proxy: MeddlingProxy, status: int, code: str, n_before: int
+) -> None:
+    items = make_items(2)
+    proxy.meddling = Meddling(all_statuses=[0] * n_before + [status] * 7, code=code)
+    assert run(bucket, items).outcomes == {"stored": 2}
+    assert proxy.meddling.all_statuses == []
+    check(bucket)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,11 @@ CHANGED: Final = {"412", "PreconditionFailed"}
 SHORTER: Final = {"416", "InvalidRange"}
 
 SLOW_DOWN: Final = {"503", "SlowDown", "ServiceUnavailable", "TooManyRequests", "429"}
+#: The store's own trouble, which passes.
+TROUBLE: Final = {
+    *("500", "InternalError", "502", "BadGateway", "504", "GatewayTimeout"),
+    *("408", "RequestTimeout"),
+}
 
 CHECK_CLOCK: Final = (
     "this machine's clock and the object store's differ by too much (RequestTimeTooSkewed). "

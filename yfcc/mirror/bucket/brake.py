@@ -1,4 +1,4 @@
-"""Going slower when the object store asks for it."""
+"""Going slower when the object store asks for it, or is in trouble."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Brake:
             time.sleep(left_s + random.uniform(0, self._pause_s / 4))  # noqa: S311 - no secret
 
     def slow_down(self) -> None:
-        """The store asked for it. Refusals of requests sent before the pause count once."""
+        """The store needs it. Refusals of requests sent before the pause count once."""
         with self._lock:
             now_s = time.monotonic()
             if now_s >= self._free_at_s:

@@ -103,6 +103,7 @@ class BucketClaim:
             "shards": format_shards(shards),
         }
         self._n_beats = 0
+        self._is_answered = True
         self._etag: str | None = None
         self._beat_s = 0.0
         self._is_lost = False
@@ -191,13 +192,20 @@ class BucketClaim:
 
     def _beat(self) -> None:
         with self._lock:
-            if self._etag is None:
-                return
-            began_s = _now_s()
+            if not self._is_answered:  # as it was: the store knows it then, if it did arrive
+                self._replace()
             self._n_beats += 1
-            self._etag = self._mirror.objects.replace(self._key, self._content(), self._etag)
-            self._is_lost = self._etag is None
-            self._beat_s = began_s
+            self._replace()
+
+    def _replace(self) -> None:
+        if self._etag is None:
+            return
+        began_s = _now_s()
+        self._is_answered = False
+        self._etag = self._mirror.objects.replace(self._key, self._content(), self._etag)
+        self._is_answered = True
+        self._is_lost = self._etag is None
+        self._beat_s = began_s
 
     def _content(self) -> bytes:
         return orjson.dumps(

@@ -24,6 +24,7 @@ from yfcc.errors import TargetError, UsageError
 from yfcc.metadata.source import s3_codes
 from yfcc.mirror.bucket.brake import Brake
 from yfcc.mirror.bucket.client import bucket_errors, code_of, open_client
+from yfcc.mirror.bucket.multipart import complete_upload
 
 #: From this size on an object goes in parts: a cut connection costs one part, not all of it.
 LARGE_BYTES: Final = 16 << 20
@@ -35,8 +36,9 @@ _N_DELETIONS: Final = 1000
 #: How often a body that breaks off, or a write that met another one, is tried.
 _N_TRIES: Final = 5
 
-#: How often a request is refused because there are too many: a minute and a half of pauses.
-_N_SLOW_DOWNS: Final = 16
+#: How often a request is put off, by too many others or the store's trouble: a minute and a half.
+_N_PUT_OFF: Final = 16
+_LATER: Final = s3_codes.SLOW_DOWN | s3_codes.TROUBLE
 
 _NO_OBJECT: Final = s3_codes.MISSING - s3_codes.NO_BUCKET
 _CONFLICT: Final = {"409", "ConditionalRequestConflict", "OperationAborted"}
@@ -168,32 +170,29 @@ class Objects:
 
     def put_large(self, key: str, content: memoryview) -> None:
         """As :meth:`put`, in parts: nothing appears before the last of them has arrived."""
-        place: dict[str, Any] = {"Bucket": self._bucket, "Key": self._prefix + key}
+
+        def ask(operation: str, **arguments: Any) -> Any:
+            return self.ask(operation, Key=self._prefix + key, **arguments)
+
         part_bytes = max(LARGE_BYTES, -(-len(content) // _N_PARTS))
         with bucket_errors("written", self.url(key)):
-            upload = self._call(self._client.create_multipart_upload, **place)["UploadId"]
+            upload = str(ask("create_multipart_upload")["UploadId"])
             try:
-                parts = []
+                etags = []
                 for number, start in enumerate(range(0, len(content), part_bytes), 1):
                     piece = bytes(content[start : start + part_bytes])
-                    answer = self._call(
-                        self._client.upload_part,
-                        **place,
+                    answer = ask(
+                        "upload_part",
                         UploadId=upload,
                         PartNumber=number,
                         Body=piece,
                         ContentMD5=_md5(piece),
                     )
-                    parts.append({"PartNumber": number, "ETag": answer["ETag"]})
-                self._call(
-                    self._client.complete_multipart_upload,
-                    **place,
-                    UploadId=upload,
-                    MultipartUpload={"Parts": parts},
-                )
+                    etags.append(str(answer["ETag"]))
+                complete_upload(ask, upload, etags)
             except BaseException:
                 with suppress(Exception):  # the error that counts is the first
-                    self._call(self._client.abort_multipart_upload, **place, UploadId=upload)
+                    ask("abort_multipart_upload", UploadId=upload)
                 raise
 
     def iter_entries(self, prefix: str) -> Iterator[Entry]:
@@ -295,12 +294,12 @@ class Objects:
 
     def _call(self, method: Callable[..., Any], **arguments: Any) -> Any:
         """Ask the store, as fast as it wants to be asked."""
-        for n_tries in range(1, _N_SLOW_DOWNS + 1):
+        for n_tries in range(1, _N_PUT_OFF + 1):
             self._brake.wait()
             try:
                 answer = method(**arguments)
             except Exception as error:
-                if code_of(error) not in s3_codes.SLOW_DOWN or n_tries == _N_SLOW_DOWNS:
+                if code_of(error) not in _LATER or n_tries == _N_PUT_OFF:
                     raise
                 self._brake.slow_down()
             else:

@@ -11,7 +11,8 @@ from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from yfcc.errors import UsageError
-from yfcc.mirror.bucket.client import bucket_errors, code_of
+from yfcc.mirror.bucket.client import bucket_errors
+from yfcc.mirror.bucket.multipart import complete_upload
 from yfcc.mirror.bucket.objects import Objects
 
 #: Amazon wants 5 MiB at least. A cut connection costs one part.
@@ -20,7 +21,6 @@ PART_BYTES: Final = 8 << 20
 N_PARTS: Final = 10_000
 #: Parts on their way at a time; so many and one more are in memory.
 _N_UNDER_WAY: Final = 2
-_GONE: Final = {"404", "NoSuchUpload"}
 
 _Out = TypeVar("_Out")
 Submit = Callable[[Callable[[], _Out]], "Future[_Out]"]
@@ -95,7 +95,7 @@ class Upload:
                     self._send()
                 while self._under_way:
                     self._wait()
-                self.etag = self._complete()
+                self.etag = complete_upload(self._ask, self._upload_id, self._etags)
         self._buffer.clear()
         self.closed = True
 
@@ -154,33 +154,6 @@ class Upload:
     def _wait(self) -> None:
         self._etags.append(self._under_way[0].result())
         self._under_way.popleft()
-
-    def _complete(self) -> str:
-        parts = [{"PartNumber": n, "ETag": etag} for n, etag in enumerate(self._etags, 1)]
-        try:
-            answer = self._ask(
-                "complete_multipart_upload",
-                UploadId=self._upload_id,
-                MultipartUpload={"Parts": parts},
-            )
-        except Exception as error:
-            # When an answer is lost on its way, boto3 sends the request again, and that one finds
-            # the upload ended.
-            if code_of(error) in _GONE and (etag := self._etag_if_ours()):
-                return etag
-            raise
-        # Ceph's radosgw ends an upload without saying what the object's ETag is.
-        return str(answer.get("ETag") or self._ask("head_object")["ETag"])
-
-    def _etag_if_ours(self) -> str | None:
-        """The ETag of the object that lies there, if it is made of these parts."""
-        found = str(self._ask("head_object")["ETag"])
-        try:
-            digests = b"".join(bytes.fromhex(etag.strip('"')) for etag in self._etags)
-        except ValueError:  # of an encrypted object, ETags are what the store likes
-            return None
-        digest = hashlib.md5(digests, usedforsecurity=False).hexdigest()
-        return found if found.strip('"') == f"{digest}-{len(self._etags)}" else None
 
 
 def _md5(content: bytes) -> str:
