@@ -20,7 +20,10 @@ from tests.fakes.fetching import (
 )
 from tests.fakes.pictures import jpeg
 from tests.fakes.scripted_server import Close, Pause, ScriptedServer, by_target, in_turn, reply
-from yfcc.media.settings import Source
+from tests.unit.test_media_gate import SteppedClock
+from yfcc.errors import SourceUnreachable
+from yfcc.media.acquire import MediaClient
+from yfcc.media.settings import FetchSettings, Source
 from yfcc.media.sink import BytesSink
 from yfcc.model import Outcome
 
@@ -161,6 +164,48 @@ def test_rules_that_cannot_be_had_leave_the_item_for_the_next_run(
     fetched = acquire_from(script, **FLICKR)
     assert fetched.outcome is Outcome.FAILED
     assert set(fetched.targets) == {ROBOTS}
+
+
+def test_rules_that_cannot_be_had_end_the_run_before_all_items_have_failed() -> None:
+    script = by_target(robots=reply(b"", 500), **{"7301": WHOLE})
+    with ScriptedServer(script) as server, client_of(server, **FLICKR) as client:
+        outcomes = [client.acquire(photo(i), BytesSink()).outcome for i in range(1, 101)]
+        with pytest.raises(SourceUnreachable, match=r"robots\.txt"):
+            client.acquire(photo(101), BytesSink())
+    assert outcomes == [Outcome.FAILED] * 100
+    assert server.targets == [ROBOTS] * 3
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_rules_that_cannot_be_had_for_a_moment_cost_no_item(status: int) -> None:
+    answers = in_turn(
+        *[reply(b"", status)] * 2, reply(b"User-agent: *\nDisallow: /other/\n"), WHOLE
+    )
+    fetched = acquire_from(answers, **FLICKR)
+    assert fetched.outcome is Outcome.STORED
+    assert fetched.targets == [ROBOTS] * 3 + [TDMREP, FLICKR_TARGET]
+
+
+def test_rules_that_cannot_be_had_again_hold_for_longer() -> None:
+    # RFC 9309, 2.4: not for more than 24 hours, unless the file is unreachable.
+    clock = SteppedClock()
+    robots = {"answer": reply(b"User-agent: *\nDisallow: /other/\n")}
+    script = by_target(**{"7301": WHOLE, "other": WHOLE})
+    other = photo(2, download_url="http://farm8.staticflickr.com/other/1.jpg")
+    with ScriptedServer(
+        lambda request: (robots["answer"],) if request.target == ROBOTS else script(request)
+    ) as server:
+        client = MediaClient(FetchSettings(flickr_endpoint=server.url, **FLICKR), clock)
+        outcomes = []
+        for answer in (robots["answer"], reply(b"", 500), reply(b"User-agent: *\nDisallow: /\n")):
+            robots["answer"] = answer
+            outcomes += [client.acquire(item, BytesSink()).outcome for item in (photo(1), other)]
+            clock.now_s += 25 * 3600.0
+        client.close()
+    assert outcomes == [
+        Outcome.STORED, Outcome.BLOCKED, Outcome.STORED, Outcome.BLOCKED, Outcome.BLOCKED,
+        Outcome.BLOCKED,
+    ]  # fmt: skip
 
 
 def test_robots_txt_is_asked_for_once_and_redirects_of_it_are_followed() -> None:

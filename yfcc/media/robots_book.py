@@ -15,6 +15,9 @@ from yfcc.media.tdmrep import TDMREP_PATH, TdmDeclaration, parse_tdmrep
 
 _ROBOTS_PATH: Final = "/robots.txt"
 
+#: Without its rules nothing may be asked of a host, so that a moment of trouble is waited out.
+_N_TRIES: Final = 3
+
 
 class RobotsUnreachableError(Exception):
     """The rules of a host cannot be had now, so nothing there may be asked."""
@@ -37,11 +40,15 @@ class RobotsBook:
         self, client: Client, rules: HostRules, clock: Clock, timeout_s: float = 60.0
     ) -> None:
         reader = PageReader(client, rules, clock, timeout_s)
-        self._robots = SitePages(reader, _ROBOTS_PATH, lambda page: parse_robots(page, PRODUCT))
+        self._robots = SitePages(
+            reader, _ROBOTS_PATH, lambda page: parse_robots(page, PRODUCT), _N_TRIES
+        )
         self._reservations = SitePages(reader, TDMREP_PATH, parse_tdmrep)
 
     def rules_of(self, origin: Origin, gate: HostGate) -> RobotsRules:
         """The robots.txt of a host, fetched if it is not known or a day old.
+
+        One that was had before is good for longer when it cannot be had again.
 
         Raises
         ------

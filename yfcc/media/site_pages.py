@@ -18,6 +18,7 @@ from yfcc.media.httpdate import parse_date
 from yfcc.media.politeness import (
     ANSWERED,
     BROKEN,
+    FAILING,
     MISLED,
     UNCONNECTED,
     Event,
@@ -102,7 +103,7 @@ class PageReader:
 
     def _event_of(self, reply: Reply) -> Event:
         if reply.status not in {429, 503}:
-            return ANSWERED
+            return FAILING if reply.status >= 500 else ANSWERED
         date = parse_date(reply.headers.first("date") or "") or self.clock.now_utc()
         return Throttled(parse_retry_after(reply.headers.first("retry-after"), date))
 
@@ -149,17 +150,24 @@ class SitePages(Generic[T]):
         The same at every site.
     parse : callable
         From a page's bytes to what it says; nothing may be an error.
+    n_tries : int
+        Times to ask, with pauses between, for one that cannot be had.
     """
 
-    def __init__(self, reader: PageReader, path: str, parse: Callable[[bytes], T]) -> None:
+    def __init__(
+        self, reader: PageReader, path: str, parse: Callable[[bytes], T], n_tries: int = 1
+    ) -> None:
         self._reader = reader
         self._path = path
         self._parse = parse
+        self._n_tries = n_tries
         self._pages: dict[Origin, tuple[T | None, float]] = {}
         self._locks: dict[Origin, Lock] = {}
 
     def of(self, origin: Origin, gate: HostGate) -> T | None:
         """What a site's page says, fetched if not known or a day old; None if it cannot be had.
+
+        One that was had before holds on then (RFC 9309, 2.4).
 
         Raises
         ------
@@ -172,8 +180,18 @@ class SitePages(Generic[T]):
             with self._locks.setdefault(origin, Lock()):
                 page = self._pages.get(origin)
                 if page is None or page[1] < clock.monotonic():
-                    content = self._reader.read(Address(origin, self._path), gate)
-                    found = None if content is None else self._parse(content)
-                    lasts_s = _UNREACHABLE_S if content is None else _FRESH_S
+                    content = self._read(Address(origin, self._path), gate)
+                    found, lasts_s = page[0] if page else None, _UNREACHABLE_S
+                    if content is not None:
+                        found, lasts_s = self._parse(content), _FRESH_S
                     page = self._pages[origin] = found, clock.monotonic() + lasts_s
         return page[0]
+
+    def _read(self, address: Address, gate: HostGate) -> bytes | None:
+        for n_before in range(self._n_tries):
+            if n_before:
+                gate.back_off(n_before - 1)
+            content = self._reader.read(address, gate)
+            if content is not None:
+                return content
+        return None
