@@ -182,6 +182,16 @@ def test_junk_with_200_is_not_media_whatever_its_content_type(junk: bytes) -> No
     assert fetched.n_requests == 1
 
 
+@pytest.mark.parametrize("junk", [bytes(3000), b"<html>" + b"x" * 3000, b"<html>"])
+def test_junk_of_another_digest_than_the_object_has_is_asked_for_again(junk: bytes) -> None:
+    fetched = acquire_from(in_turn(reply(junk, headers=[etag_of(PHOTO)]), WHOLE))
+    assert (fetched.outcome, fetched.acquired.attempts) == (Outcome.STORED, 2)
+    assert "MD5" in (fetched.acquired.first_error or "")
+    fetched = acquire_from(in_turn(reply(junk, headers=[etag_of(junk)])))
+    assert (fetched.outcome, fetched.n_requests) == (Outcome.NOT_MEDIA, 1)
+    assert fetched.acquired.evidence == junk[:256]
+
+
 def test_html_without_end_is_left_after_its_beginning() -> None:
     page = (reply(b"<html>" + b"x" * 2000, length=None), Endless(b"y" * 65536))
     fetched = acquire_from(in_turn(page), max_bytes=2**30)

@@ -85,8 +85,16 @@ def is_encoded(headers: Headers) -> bool:
     return True
 
 
-def receive_body(reply: Reply, sink: Sink, max_bytes: int) -> Body:
+def receive_body(reply: Reply, sink: Sink, max_bytes: int, *, takes_junk: bool) -> Body:
     """Read an answer's body to its end into a sink that is empty.
+
+    Parameters
+    ----------
+    reply : Reply
+    sink : Sink
+    max_bytes : int
+    takes_junk : bool
+        Whether it is read on although its beginning is that of no media.
 
     Raises
     ------
@@ -95,7 +103,7 @@ def receive_body(reply: Reply, sink: Sink, max_bytes: int) -> Body:
     TooLarge
         It has more than ``max_bytes`` bytes, on the wire or decoded.
     NoMedia
-        Its beginning is that of no media; the rest is not read.
+        Its beginning is that of no media; the rest is not read, unless junk is taken.
     """
     length = content_length(reply.headers)
     if length is not None and length > max_bytes:
@@ -105,7 +113,7 @@ def receive_body(reply: Reply, sink: Sink, max_bytes: int) -> Body:
     if is_decoded:
         pieces = iter_decoded(pieces)
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
-    n_bytes, head = 0, b""
+    n_bytes, head, is_sniffed = 0, b"", takes_junk
     for piece in pieces:
         n_bytes += len(piece)
         if n_bytes > max_bytes:
@@ -113,9 +121,10 @@ def receive_body(reply: Reply, sink: Sink, max_bytes: int) -> Body:
         sha256.update(piece)
         md5.update(piece)
         sink.write(piece)
-        if len(head) < N_SNIFF_BYTES:
+        if not is_sniffed:
             head += piece[:N_SNIFF_BYTES]
-            if len(head) >= N_SNIFF_BYTES and sniff(memoryview(head)) is None:
+            is_sniffed = len(head) >= N_SNIFF_BYTES
+            if is_sniffed and sniff(memoryview(head)) is None:
                 raise NoMedia
     return Body(n_bytes, sha256.hexdigest(), md5.hexdigest(), length is not None, is_decoded)
 

@@ -271,8 +271,11 @@ class Fetcher:
             return refused
         sink = way.sink
         sink.reset()
+        md5 = md5_named_by(reply.headers) if way.candidate.source is Source.S3 else None
         try:
-            body = receive_body(reply, sink, self._settings.max_bytes)
+            # Junk may have become so on the way: its digest tells.
+            max_bytes, takes_junk = self._settings.max_bytes, md5 is not None
+            body = receive_body(reply, sink, max_bytes, takes_junk=takes_junk)
         except TooLarge as error:
             return way.end(Judgement(Outcome.TOO_LARGE, error=str(error)))
         except NoMedia:
@@ -281,7 +284,6 @@ class Fetcher:
             return way.end(Judgement(Outcome.NOT_MEDIA, error=describe_junk(view)), evidence)
         view = sink.view()
         found = inspect_media(view)
-        md5 = md5_named_by(reply.headers) if way.candidate.source is Source.S3 else None
         judgement = judge_body(
             body,
             found,
