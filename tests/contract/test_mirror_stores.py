@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from urllib3.exceptions import ProtocolError
 
 from tests.conftest import RunYfcc, SampleAt
 from tests.fakes.meddling_proxy import Meddling, MeddlingProxy
@@ -609,6 +610,70 @@ def test_uploads_that_a_dead_run_left_are_forgotten(bucket: BucketPrefix) -> Non
     run(bucket, items[:1])
     left = client.list_multipart_uploads(Bucket=bucket.bucket).get("Uploads", [])
     assert [each["Key"] for each in left] == keys[1:]
+
+
+class AbortsTwice(Objects):
+    """A store whose answers to the end of an upload are lost, so that it is asked again."""
+
+    def ask(self, operation: str, **arguments: Any) -> Any:
+        if operation == "abort_multipart_upload":
+            super().ask(operation, **arguments)
+        return super().ask(operation, **arguments)
+
+
+def test_an_upload_that_is_forgotten_already_is_no_trouble(bucket: BucketPrefix) -> None:
+    client = bucket.store.client
+    for photo_id in (4207153986, 4207153987):
+        key = f"a/mirror/{media_path(photo_id)}"
+        client.create_multipart_upload(Bucket=bucket.bucket, Key=key)
+    with closing(AbortsTwice(bucket.address)) as objects:
+        objects.abort_uploads("media/", lambda key: key.endswith("6.jpg"))
+    left = client.list_multipart_uploads(Bucket=bucket.bucket).get("Uploads", [])
+    assert [each["Key"] for each in left] == [f"a/mirror/{media_path(4207153987)}"]
+
+
+class TornBody:
+    """A body that breaks off."""
+
+    def __enter__(self) -> TornBody:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to close."""
+
+    def read(self, *_: object) -> bytes:
+        raise ProtocolError("Connection broken")
+
+
+class TornObjects(Objects):
+    """A store whose next bodies break off."""
+
+    n_torn = 0
+
+    def _call(self, method: Callable[..., Any], **arguments: Any) -> Any:
+        answer = super()._call(method, **arguments)
+        if "Body" in answer and self.n_torn:
+            self.n_torn -= 1
+            answer["Body"] = TornBody()
+        return answer
+
+
+def test_a_body_that_breaks_off_is_read_again(bucket: BucketPrefix) -> None:
+    with closing(TornObjects(bucket.address)) as objects:
+        etag = objects.create("a", b"0123456789")
+        readings = (
+            (lambda: objects.get("a"), b"0123456789"),
+            (lambda: objects.get_end("a", 4), b"6789"),
+            (lambda: objects.create("a", b"0123456789"), etag),
+        )
+        for read, expected in readings:
+            objects.n_torn = 3
+            assert read() == expected
+            assert objects.n_torn == 0
+            objects.n_torn = 99
+            with pytest.raises(TargetError, match="Connection broken"):
+                read()
+            objects.n_torn = 0
 
 
 def test_a_request_to_slow_down_is_waited_out(bucket: BucketPrefix, proxy: MeddlingProxy) -> None:

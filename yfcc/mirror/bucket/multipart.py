@@ -1,9 +1,9 @@
-"""The end of an upload in parts, which is the moment that its object appears."""
+"""The end of an upload in parts: its object appears, or nothing is left of it."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from yfcc.mirror.bucket.client import code_of
@@ -47,3 +47,31 @@ def _etag_if_ours(ask: Callable[..., Any], etags: Sequence[str]) -> str | None:
         return None
     digest = hashlib.md5(digests, usedforsecurity=False).hexdigest()
     return found if found.strip('"') == f"{digest}-{len(etags)}" else None
+
+
+def iter_uploads(ask: Callable[..., Any], prefix: str) -> Iterator[tuple[str, str]]:
+    """Keys and ids of the uploads under way whose keys begin with a prefix.
+
+    Parameters
+    ----------
+    ask : callable
+        As for :func:`complete_upload`, on no key.
+    prefix : str
+    """
+    place: dict[str, str] = {}
+    while True:
+        page = ask("list_multipart_uploads", Prefix=prefix, **place)
+        for each in page.get("Uploads", []):
+            yield each["Key"], each["UploadId"]
+        if not page.get("IsTruncated"):
+            return
+        place = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
+
+
+def abort_upload(ask: Callable[..., Any], key: str, upload_id: str) -> None:
+    """Forget an upload's parts; nothing, if it is gone."""
+    try:
+        ask("abort_multipart_upload", Key=key, UploadId=upload_id)
+    except Exception as error:
+        if code_of(error) not in _GONE:
+            raise

@@ -24,7 +24,7 @@ from yfcc.errors import TargetError, UsageError
 from yfcc.metadata.source import s3_codes
 from yfcc.mirror.bucket.brake import Brake
 from yfcc.mirror.bucket.client import bucket_errors, code_of, open_client
-from yfcc.mirror.bucket.multipart import complete_upload
+from yfcc.mirror.bucket.multipart import abort_upload, complete_upload, iter_uploads
 
 #: From this size on an object goes in parts: a cut connection costs one part, not all of it.
 LARGE_BYTES: Final = 16 << 20
@@ -113,14 +113,7 @@ class Objects:
         """The last bytes of an object, all if it has fewer; None if there is none."""
         with bucket_errors("read", self.url(key)):
             try:
-                answer = self._call(
-                    self._client.get_object,
-                    Bucket=self._bucket,
-                    Key=self._prefix + key,
-                    Range=f"bytes=-{n_bytes}",
-                )
-                with answer["Body"] as body:
-                    return bytes(body.read())
+                return self._get_small(key, Range=f"bytes=-{n_bytes}")[0]
             except Exception as error:
                 if code_of(error) in _NO_OBJECT:
                     return None
@@ -255,18 +248,9 @@ class Objects:
             Says of a key whether an upload to it is to be forgotten.
         """
         with bucket_errors("listed", self.address):
-            pages = self._client.get_paginator("list_multipart_uploads").paginate(
-                Bucket=self._bucket, Prefix=self._prefix + prefix
-            )
-            for page in pages:
-                for each in page.get("Uploads", []):
-                    if is_ours(each["Key"][len(self._prefix) :]):
-                        self._call(
-                            self._client.abort_multipart_upload,
-                            Bucket=self._bucket,
-                            Key=each["Key"],
-                            UploadId=each["UploadId"],
-                        )
+            for key, upload_id in iter_uploads(self.ask, self._prefix + prefix):
+                if is_ours(key[len(self._prefix) :]):
+                    abort_upload(self.ask, key, upload_id)
 
     def ask(self, operation: str, **arguments: Any) -> Any:
         """The store's answer to another of its operations on the bucket, errors as they come."""
@@ -338,15 +322,27 @@ class Objects:
         because of the first.
         """
         try:
-            answer = self._call(
-                self._client.get_object, Bucket=self._bucket, Key=self._prefix + key
-            )
-            with answer["Body"] as body:
-                return answer["ETag"] if body.read() == content else None
+            found, etag = self._get_small(key)
         except Exception as error:
             if code_of(error) in _NO_OBJECT:
                 return None
             raise
+        return etag if found == content else None
+
+    def _get_small(self, key: str, **more: str) -> tuple[bytes, str]:
+        """Content of an object and its ETag; a body that breaks off is asked for again."""
+        n_tries = 1
+        while True:
+            answer = self._call(
+                self._client.get_object, Bucket=self._bucket, Key=self._prefix + key, **more
+            )
+            try:
+                with answer["Body"] as body:
+                    return bytes(body.read()), str(answer["ETag"])
+            except Exception:
+                if n_tries == _N_TRIES:
+                    raise
+                n_tries += 1
 
     def _open(self, key: str) -> Iterator[bytes] | None:
         """Content of an object in pieces; a body that breaks off is asked for from there."""
