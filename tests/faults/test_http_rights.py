@@ -21,7 +21,6 @@ from tests.fakes.fetching import (
 from tests.fakes.pictures import jpeg
 from tests.fakes.scripted_server import Close, Pause, ScriptedServer, by_target, in_turn, reply
 from tests.unit.test_media_gate import SteppedClock
-from yfcc.errors import SourceUnreachable
 from yfcc.media.acquire import MediaClient
 from yfcc.media.settings import FetchSettings, Source
 from yfcc.media.sink import BytesSink
@@ -164,16 +163,6 @@ def test_rules_that_cannot_be_had_leave_the_item_for_the_next_run(
     fetched = acquire_from(script, **FLICKR)
     assert fetched.outcome is Outcome.FAILED
     assert set(fetched.targets) == {ROBOTS}
-
-
-def test_rules_that_cannot_be_had_end_the_run_before_all_items_have_failed() -> None:
-    script = by_target(robots=reply(b"", 500), **{"7301": WHOLE})
-    with ScriptedServer(script) as server, client_of(server, **FLICKR) as client:
-        outcomes = [client.acquire(photo(i), BytesSink()).outcome for i in range(1, 101)]
-        with pytest.raises(SourceUnreachable, match=r"robots\.txt"):
-            client.acquire(photo(101), BytesSink())
-    assert outcomes == [Outcome.FAILED] * 100
-    assert server.targets == [ROBOTS] * 3
 
 
 @pytest.mark.parametrize("status", [500, 503])

@@ -20,7 +20,7 @@ from tests.fakes.fetching import (
 from tests.fakes.pictures import jpeg
 from tests.fakes.scripted_server import ScriptedServer, by_target, in_turn, reply
 from tests.unit.test_media_gate import SteppedClock
-from yfcc.errors import RateLimitedError, SourceForbidden, SourceUnreachable
+from yfcc.errors import RateLimitedError, SourceForbidden
 from yfcc.media.acquire import MediaClient
 from yfcc.media.settings import FetchSettings, Source
 from yfcc.media.sink import BytesSink
@@ -170,29 +170,6 @@ def test_403_for_everything_stops_the_run_before_all_items_are_called_gone() -> 
         with pytest.raises(SourceForbidden):
             client.acquire(photo(6), BytesSink())
     assert outcomes == [Outcome.GONE] * 5
-
-
-@pytest.mark.parametrize("status", [500, 502, 504])
-def test_errors_for_everything_are_not_asked_for_for_ever(status: int) -> None:
-    ids = iter(range(1, 1000))
-    with (
-        ScriptedServer(in_turn(reply(b"", status))) as server,
-        client_of(server, s3_max_pause_s=0.3) as client,
-    ):
-        with pytest.raises(SourceUnreachable, match="nothing but errors"):
-            assert {client.acquire(photo(i), BytesSink()).outcome for i in ids} == {Outcome.FAILED}
-        assert len(server.requests) < 40
-
-
-def test_single_errors_hold_nobody_back() -> None:
-    answers = [reply(b"", 500)] * 10 + [WHOLE]
-    with (
-        ScriptedServer(in_turn(*answers * 4)) as server,
-        client_of(server, max_attempts=11, backoff_s=0.0) as client,
-    ):
-        outcomes = [client.acquire(photo(i), BytesSink()).outcome for i in range(1, 5)]
-        assert client.gate_states()[Source.S3].paused_s == 0.0
-    assert outcomes == [Outcome.STORED] * 4
 
 
 def test_the_flickr_rate_is_one_for_all_threads() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from yfcc.media.courtesy import HostNote, describe_host
 from yfcc.media.politeness import (
     ANSWERED,
-    FAILING,
     UNCONNECTED,
     GatePolicy,
     GateState,
@@ -53,13 +52,3 @@ def test_a_dead_network_is_told_from_an_impatient_host() -> None:
     assert told is not None
     assert told.is_paused
     assert told.text.startswith("S3: no connection, next try in ")
-
-
-def test_a_host_that_answers_with_errors_is_told_as_such() -> None:
-    state = GateState(64.0)
-    for second in range(20):
-        state = after(state, POLICY, FAILING, started_s=10.0 * second, now_s=10.0 * second + 1.0)
-    told = note(state, 191.0)
-    assert told is not None
-    assert told.text.startswith("S3: paused for ")
-    assert told.text.endswith("it answers with errors")

@@ -13,9 +13,7 @@ from yfcc.media.gate import HostGate
 from yfcc.media.politeness import (
     ANSWERED,
     BROKEN,
-    FAILING,
     FORBIDDEN,
-    RULELESS,
     UNCONNECTED,
     GatePolicy,
     Rate,
@@ -70,8 +68,6 @@ def test_a_pause_holds_the_whole_host() -> None:
         (Throttled(math.inf), RateLimitedError, 1),
         (UNCONNECTED, SourceUnreachable, 6),
         (FORBIDDEN, SourceForbidden, 100),
-        (FAILING, SourceUnreachable, 140),
-        (RULELESS, SourceUnreachable, 100),
     ],
 )
 def test_a_host_that_will_not_answer_ends_the_run_for_every_thread(
@@ -83,22 +79,6 @@ def test_a_host_that_will_not_answer_ends_the_run_for_every_thread(
     for _ in range(2):
         with pytest.raises(error, match="host: "):
             gate.enter()
-
-
-def test_what_was_not_asked_counts_as_well_and_takes_no_turn() -> None:
-    gate, _ = gate_of(GatePolicy(max_in_flight=1))
-    started_s = gate.enter()
-    for _ in range(99):
-        gate.note(RULELESS)
-    gate.leave(ANSWERED, started_s)
-    gate.note(RULELESS)
-    gate.leave(ANSWERED, gate.enter())
-    for _ in range(100):
-        gate.note(RULELESS)
-    for ask in (gate.enter, lambda: gate.note(RULELESS)):
-        with pytest.raises(SourceUnreachable, match=r"robots\.txt"):
-            ask()
-    assert gate.n_answers == 2
 
 
 def test_a_stopped_run_lets_nobody_in() -> None:

@@ -13,7 +13,6 @@ from yfcc.errors import UsageError
 from yfcc.media.politeness import (
     ANSWERED,
     BROKEN,
-    FAILING,
     FORBIDDEN,
     UNCONNECTED,
     Event,
@@ -194,22 +193,6 @@ def test_connections_that_fail_together_are_one_round() -> None:
     assert admit(state, POLICY, 10.0)[1] == pytest.approx(1.0)
 
 
-def test_errors_of_a_host_are_a_setback_only_when_many_come_in_a_row() -> None:
-    fifteen = [(FAILING, number / 100) for number in range(15)]
-    for events in (fifteen, [*fifteen, (ANSWERED, 0.2), *((FAILING, 0.3),) * 15]):
-        assert (state_after(*events).n_allowed, state_after(*events).paused_s) == (8.0, 0.0)
-    state = state_after(*fifteen, (FAILING, 0.2))
-    assert (state.n_allowed, state.paused_until_s, state.verdict) == (4.0, 1.2, None)
-    assert is_at_rest(state_after(*fifteen, (ANSWERED, 0.2)), POLICY)
-    assert not is_at_rest(state_after(*fifteen), POLICY)
-
-
-def test_errors_and_nothing_else_for_long_end_the_run() -> None:
-    events = [(FAILING, 100.0 * number) for number in range(140)]
-    assert state_after(*events).verdict is Verdict.FAILING
-    assert state_after(*events[:70], (ANSWERED, 7001.0), *events[71:]).verdict is None
-
-
 def test_403_and_nothing_else_for_long_ends_the_run() -> None:
     policy = GatePolicy(max_in_flight=8, max_forbidden_run=3)
     two = [(FORBIDDEN, 1.0), (FORBIDDEN, 2.0)]
@@ -218,7 +201,7 @@ def test_403_and_nothing_else_for_long_ends_the_run() -> None:
 
 
 events = st.one_of(
-    st.sampled_from([ANSWERED, BROKEN, FAILING, FORBIDDEN, UNCONNECTED]),
+    st.sampled_from([ANSWERED, BROKEN, FORBIDDEN, UNCONNECTED]),
     st.builds(Throttled, st.none() | st.floats(0, 1e10)),
 )
 

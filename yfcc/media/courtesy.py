@@ -44,12 +44,11 @@ def describe_host(host: str, state: GateState, policy: GatePolicy, now_s: float)
     >>> describe_host("S3", GateState(16.0), GatePolicy(64), 0.0).text
     'S3: 16 of 64 connections, it asked to slow down'
     """
-    why = "it answers with errors" if state.n_failures else "it asked to slow down"
     pause_s = state.paused_until_s - now_s
     if pause_s > 0.0:
         if state.n_connect_rounds:
             return HostNote(host, True, f"{host}: no connection, next try in {pause_s:.0f} s")
-        return HostNote(host, True, f"{host}: paused for {pause_s:.0f} s, {why}")
+        return HostNote(host, True, f"{host}: paused for {pause_s:.0f} s, it asked to slow down")
     n_allowed = int(state.n_allowed)
     held = []
     if n_allowed < policy.max_in_flight:
@@ -58,4 +57,4 @@ def describe_host(host: str, state: GateState, policy: GatePolicy, now_s: float)
         held.append(f"{policy.rate.per_s / state.slowdown:.2g} requests/s")
     if not held:
         return None
-    return HostNote(host, False, f"{host}: {', '.join(held)}, {why}")
+    return HostNote(host, False, f"{host}: {', '.join(held)}, it asked to slow down")

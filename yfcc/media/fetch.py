@@ -26,11 +26,9 @@ from yfcc.media.placeholder import DigestWatch, is_placeholder_target, is_wrong_
 from yfcc.media.politeness import (
     ANSWERED,
     BROKEN,
-    FAILING,
     FORBIDDEN,
     MAX_REDIRECT_WAIT_S,
     MISLED,
-    RULELESS,
     UNCONNECTED,
     Event,
     Throttled,
@@ -157,7 +155,6 @@ class Fetcher:
             retry = Retry.NEVER if error.kind is ErrorKind.ENCODING else Retry.AGAIN
             return way.end(failed(error.kind, error.message, retry))
         except RobotsUnreachableError as error:
-            gate.note(RULELESS)
             return way.end(failed(ErrorKind.ROBOTS, str(error), Retry.NEVER))
         except (PeerRefusedError, UnusableUrl) as error:
             return way.end(Judgement(Outcome.BLOCKED, error=str(error)))
@@ -208,9 +205,7 @@ class Fetcher:
     def _event_of(self, reply: Reply) -> Event:
         if reply.status in {429, 503}:
             return Throttled(self._retry_after_s(reply))
-        if reply.status == 403:
-            return FORBIDDEN
-        return FAILING if reply.status >= 500 else ANSWERED
+        return FORBIDDEN if reply.status == 403 else ANSWERED
 
     def _retry_after_s(self, reply: Reply) -> float | None:
         value = reply.headers.first("retry-after")

@@ -141,13 +141,6 @@ class HostGate:
                 self._n_answers += 1
             self._turn.notify()
 
-    def note(self, event: Event) -> None:
-        """Say how it went without a request, and so without a turn; raises as :meth:`enter`."""
-        with self._turn:
-            self._check()
-            now_s = self._clock.monotonic()
-            self._state = after(self._state, self._policy, event, now_s, now_s)
-
     def back_off(self, n_before: int) -> None:
         """Let time pass before one thing is asked for again; raises as :meth:`wait`."""
         self.wait(backoff_s(self._policy, n_before))
@@ -178,17 +171,6 @@ class HostGate:
                     f"{name}: led to addresses that are not public {self._state.n_forbidden} "
                     "times in a row; check the name service. If they are right, allow them with "
                     "--allow-private-hosts, and ask once more for what is blocked with --ask-again"
-                )
-            case Verdict.FAILING:
-                raise SourceUnreachable(
-                    f"{name}: answers with nothing but errors, {self._state.n_failures} in a row; "
-                    "run it again later: items not reached stay untried"
-                )
-            case Verdict.RULELESS:
-                raise SourceUnreachable(
-                    f"{name}: robots.txt cannot be had, so nothing may be asked for, "
-                    f"{self._state.n_forbidden} times in a row; "
-                    "run it again later: items not reached stay untried"
                 )
             case None:
                 pass

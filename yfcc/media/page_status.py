@@ -18,9 +18,7 @@ from yfcc.media.locate import plan_host_rules, plan_places
 from yfcc.media.politeness import (
     ANSWERED,
     BROKEN,
-    FAILING,
     FORBIDDEN,
-    RULELESS,
     UNCONNECTED,
     Event,
     Throttled,
@@ -144,10 +142,7 @@ class PageAsker:
                 address = step
         except (UnusableUrl, PeerRefusedError) as error:
             return PageAnswer(PageFate.NOT_ALLOWED, error=str(error))
-        except RobotsUnreachableError as error:
-            self._gate.note(RULELESS)
-            return PageAnswer(PageFate.UNCLEAR, error=str(error))
-        except (ConnectError, BrokenAnswerError) as error:
+        except (ConnectError, BrokenAnswerError, RobotsUnreachableError) as error:
             return PageAnswer(PageFate.UNCLEAR, error=str(error))
         return PageAnswer(PageFate.UNCLEAR, error=f"more than {_MAX_HOPS} redirects")
 
@@ -172,9 +167,7 @@ class PageAsker:
         if reply.status in {429, 503}:
             date = parse_date(reply.headers.first("date") or "") or self._clock.now_utc()
             return Throttled(parse_retry_after(reply.headers.first("retry-after"), date))
-        if reply.status == 403:
-            return FORBIDDEN
-        return FAILING if reply.status >= 500 else ANSWERED
+        return FORBIDDEN if reply.status == 403 else ANSWERED
 
     def _judge(self, address: Address, reply: Reply) -> PageAnswer | Address:
         if reply.status == 200:

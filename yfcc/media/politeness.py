@@ -27,9 +27,6 @@ _MAX_DIGITS: Final = 9
 _MAX_SLOWDOWN: Final = 32.0
 _RECOVERY: Final = 0.9
 
-#: So many errors in a row are the host's trouble, not that of single items.
-_MANY_FAILURES: Final = 16
-
 #: A redirect that wants a longer wait is not followed in this run.
 MAX_REDIRECT_WAIT_S: Final = 60.0
 
@@ -94,8 +91,6 @@ class Verdict(Enum):
     UNREACHABLE = "unreachable"
     FORBIDDEN = "forbidden"
     MISLED = "misled"
-    FAILING = "failing"
-    RULELESS = "without rules"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +107,9 @@ class Throttled:
 
 @dataclass(frozen=True, slots=True)
 class Forbidden:
-    """403, or what may not be asked: for this one thing, or for everything."""
+    """403, or an address that may not be asked: for this one thing, or for everything."""
 
     verdict: Verdict = Verdict.FORBIDDEN
-
-
-@dataclass(frozen=True, slots=True)
-class Failing:
-    """500 and the like: trouble with this one thing, or with everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +122,11 @@ class Broken:
     """An answer that broke off or makes no sense: says nothing about the host's patience."""
 
 
-Event = Answered | Throttled | Forbidden | Failing | Unconnected | Broken
+Event = Answered | Throttled | Forbidden | Unconnected | Broken
 
 ANSWERED: Final = Answered()
 FORBIDDEN: Final = Forbidden()
 MISLED: Final = Forbidden(Verdict.MISLED)
-RULELESS: Final = Forbidden(Verdict.RULELESS)
-FAILING: Final = Failing()
 UNCONNECTED: Final = Unconnected()
 BROKEN: Final = Broken()
 
@@ -175,7 +163,7 @@ class GateState:
         Throttled rounds not yet made good by successes.
     paused_s : float
         Sum of pauses since the last success.
-    n_connect_rounds, n_forbidden, n_failures : int
+    n_connect_rounds, n_forbidden : int
         In a row.
     verdict : Verdict or None
         Set once the host is not asked any more.
@@ -190,7 +178,6 @@ class GateState:
     paused_s: float = 0.0
     n_connect_rounds: int = 0
     n_forbidden: int = 0
-    n_failures: int = 0
     verdict: Verdict | None = None
 
 
@@ -218,7 +205,6 @@ def is_at_rest(state: GateState, policy: GatePolicy) -> bool:
         state.n_allowed >= policy.max_in_flight
         and state.n_setbacks == 0
         and state.n_forbidden == 0
-        and state.n_failures == 0
         and state.n_connect_rounds == 0
         and state.slowdown == 1.0
     )
@@ -251,8 +237,6 @@ def after(
             )
         case Throttled(retry_after_s):
             return _after_throttling(state, policy, retry_after_s, started_s, now_s)
-        case Failing():
-            return _after_failure(state, policy, started_s, now_s)
         case Unconnected():
             return _after_no_connection(state, policy, started_s, now_s)
         case Broken():
@@ -262,7 +246,7 @@ def after(
 def _after_success(state: GateState, policy: GatePolicy, started_s: float) -> GateState:
     if started_s <= state.setback_s:
         # It was let through before the host complained: no sign that it has recovered.
-        return replace(state, n_forbidden=0, n_failures=0, n_connect_rounds=0)
+        return replace(state, n_forbidden=0, n_connect_rounds=0)
     return replace(
         state,
         n_allowed=min(policy.max_in_flight, state.n_allowed + 1.0 / state.n_allowed),
@@ -271,7 +255,6 @@ def _after_success(state: GateState, policy: GatePolicy, started_s: float) -> Ga
         paused_s=0.0,
         n_connect_rounds=0,
         n_forbidden=0,
-        n_failures=0,
     )
 
 
@@ -300,16 +283,6 @@ def _after_throttling(
         )
     state = replace(state, n_connect_rounds=0, n_forbidden=0)
     return _pause(state, policy, pause_s, now_s)
-
-
-def _after_failure(
-    state: GateState, policy: GatePolicy, started_s: float, now_s: float
-) -> GateState:
-    state = replace(state, n_failures=state.n_failures + 1, n_connect_rounds=0)
-    if state.n_failures < _MANY_FAILURES:
-        return state
-    slower = _after_throttling(state, policy, None, started_s, now_s)
-    return slower if slower.verdict is None else replace(slower, verdict=Verdict.FAILING)
 
 
 def _pause(state: GateState, policy: GatePolicy, pause_s: float, now_s: float) -> GateState:

@@ -18,7 +18,6 @@ from yfcc.media.httpdate import parse_date
 from yfcc.media.politeness import (
     ANSWERED,
     BROKEN,
-    FAILING,
     MISLED,
     UNCONNECTED,
     Event,
@@ -103,7 +102,7 @@ class PageReader:
 
     def _event_of(self, reply: Reply) -> Event:
         if reply.status not in {429, 503}:
-            return FAILING if reply.status >= 500 else ANSWERED
+            return ANSWERED
         date = parse_date(reply.headers.first("date") or "") or self.clock.now_utc()
         return Throttled(parse_retry_after(reply.headers.first("retry-after"), date))
 
