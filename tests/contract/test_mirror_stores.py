@@ -676,6 +676,48 @@ def test_a_body_that_breaks_off_is_read_again(bucket: BucketPrefix) -> None:
             objects.n_torn = 0
 
 
+class CuttingProxy(MeddlingProxy):
+    """The ends of the next answers are missing."""
+
+    n_cuts = 0
+    part = 1.0
+
+    def _ask(self, head: bytes, content: bytes) -> bytes:
+        reply = super()._ask(head, content)
+        if not self.n_cuts:
+            return reply
+        self.n_cuts -= 1
+        return reply[: int(len(reply) * self.part) - 5]
+
+
+@pytest.mark.parametrize("n_cuts", [1, 4])
+@pytest.mark.parametrize("part", [0.2, 0.4, 0.6, 0.8, 1.0])
+def test_an_answer_that_breaks_off_is_asked_for_again(
+    bucket: BucketPrefix, n_cuts: int, part: float
+) -> None:
+    with (
+        CuttingProxy(bucket.store.address) as proxy,
+        closing(Objects(bucket.address, f"http://127.0.0.1:{proxy.port}")) as objects,
+    ):
+        calls: tuple[tuple[Callable[[], object], object], ...] = (
+            (lambda: objects.put("a", b"0123456789"), None),
+            (lambda: objects.get("a"), b"0123456789"),
+            (lambda: objects.get_end("a", 4), b"6789"),
+            (lambda: objects.get("missing"), None),
+            (lambda: objects.create("b", b"mine") is None, False),
+            (lambda: objects.create("b", b"another's"), None),
+            (lambda: [entry.key for entry in objects.iter_entries("")], ["a", "b"]),
+            (lambda: objects.delete(["a", "b"]), None),
+            (lambda: objects.abort_uploads("", lambda _: True), None),
+            (lambda: objects.list_folder(""), ([], [])),
+        )
+        proxy.part = part
+        for call, expected in calls:
+            proxy.n_cuts = n_cuts
+            assert call() == expected
+            proxy.n_cuts = 0
+
+
 def test_a_request_to_slow_down_is_waited_out(bucket: BucketPrefix, proxy: MeddlingProxy) -> None:
     items = make_items(2)
     proxy.meddling = Meddling(all_statuses=[503] * 4)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +14,40 @@ if TYPE_CHECKING:
 
 #: Requests under way at a time.
 N_CONNECTIONS: Final = 32
+
+
+#: What no whole answer lacks: without it a list would pass for empty.
+_ALWAYS: Final = {
+    "get_object": {"ETag", "ContentLength"},
+    "put_object": {"ETag"},
+    "upload_part": {"ETag"},
+    "create_multipart_upload": {"UploadId"},
+    "list_objects_v2": {"IsTruncated"},
+}
+
+
+class TornAnswerError(OSError):
+    """The headers of an answer broke off."""
+
+
+def ask_whole(method: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    """The answer to one of boto3's calls.
+
+    Raises
+    ------
+    TornAnswerError
+        It lacks what every answer has: boto3 takes the end of a connection for that of headers.
+    """
+    answer = method(**arguments)
+    lacking = _ALWAYS.get(method.__name__, set()) - answer.keys()
+    if lacking:
+        raise TornAnswerError(f"the answer has no {min(lacking)}")
+    return answer
+
+
+def is_torn(error: Exception) -> bool:
+    """Whether an answer broke off in a way that boto3 does not ask again for."""
+    return isinstance(error, TornAnswerError) or type(error).__module__.startswith("urllib3")
 
 
 def code_of(error: Exception) -> str | None:

@@ -23,7 +23,7 @@ from yfcc.config import mirror_endpoint_url
 from yfcc.errors import TargetError, UsageError
 from yfcc.metadata.source import s3_codes
 from yfcc.mirror.bucket.brake import Brake
-from yfcc.mirror.bucket.client import bucket_errors, code_of, open_client
+from yfcc.mirror.bucket.client import ask_whole, bucket_errors, code_of, is_torn, open_client
 from yfcc.mirror.bucket.multipart import abort_upload, complete_upload, iter_uploads
 
 #: From this size on an object goes in parts: a cut connection costs one part, not all of it.
@@ -281,9 +281,9 @@ class Objects:
         for n_tries in range(1, _N_PUT_OFF + 1):
             self._brake.wait()
             try:
-                answer = method(**arguments)
+                answer = ask_whole(method, arguments)
             except Exception as error:
-                if code_of(error) not in _LATER or n_tries == _N_PUT_OFF:
+                if not (is_torn(error) or code_of(error) in _LATER) or n_tries == _N_PUT_OFF:
                     raise
                 self._brake.slow_down()
             else:
@@ -308,10 +308,12 @@ class Objects:
                 try:
                     return self._put(key, content, **condition)
                 except Exception as error:
-                    if code_of(error) in s3_codes.CHANGED | _NO_OBJECT:
-                        return self._etag_if_ours(key, content)
-                    if code_of(error) not in _CONFLICT or n_tries == _N_TRIES:
+                    is_met = code_of(error) in s3_codes.CHANGED | _NO_OBJECT
+                    is_final = code_of(error) not in _CONFLICT or n_tries == _N_TRIES
+                    if is_final and not is_met:
                         raise
+                if is_met:
+                    return self._etag_if_ours(key, content)
             time.sleep(0.1 * n_tries)
         return None
 
