@@ -70,6 +70,12 @@ def in_a_thread() -> Iterator[threading.Event]:
     is_over.set()
 
 
+def stat_of(busy_s: Mapping[int, float]) -> str:
+    """``/proc/stat`` of cores that were busy for so long."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    return "".join(f"cpu{n} {int(s * ticks)} 0 0 0 0 0 0 0 0 0\n" for n, s in busy_s.items())
+
+
 def _start_members(one_core: OneCore, n_members: int, is_over: threading.Event) -> list[int]:
     """Native ids of threads that joined, and wait."""
     have_joined = threading.Barrier(n_members + 1)
@@ -89,13 +95,8 @@ def _start_members(one_core: OneCore, n_members: int, is_over: threading.Event) 
 @needs_two_cores
 def test_members_stay_and_move_together_and_nobody_else_does(in_a_thread: threading.Event) -> None:
     first, second = CORES[:2]
-    now_s, ticks = [0.0], os.sysconf("SC_CLK_TCK")
-    busy_s = {first: 0.0, second: 0.0}
-
-    def read_stat() -> str:
-        return "".join(f"cpu{n} {int(s * ticks)} 0 0 0 0 0 0 0 0 0\n" for n, s in busy_s.items())
-
-    one_core = OneCore((first, second), first, lambda: now_s[0], read_stat)
+    now_s, busy_s = [0.0], {first: 0.0, second: 0.0}
+    one_core = OneCore((first, second), first, lambda: now_s[0], lambda: stat_of(busy_s))
     threads = _start_members(one_core, 3, in_a_thread)
     assert [os.sched_getaffinity(thread) for thread in threads] == [{first}] * 3
     now_s[0], busy_s[first] = 0.1, 0.1
@@ -111,13 +112,8 @@ def test_members_stay_and_move_together_and_nobody_else_does(in_a_thread: thread
 @needs_two_cores
 def test_a_run_keeps_to_the_cores_that_it_was_left_with(in_a_thread: threading.Event) -> None:
     first, second = CORES[:2]
-    now_s, ticks = [0.0], os.sysconf("SC_CLK_TCK")
-    busy_s = {first: 0.0, second: 0.0}
-
-    def read_stat() -> str:
-        return "".join(f"cpu{n} {int(s * ticks)} 0 0 0 0 0 0 0 0 0\n" for n, s in busy_s.items())
-
-    one_core = OneCore((first, second), second, lambda: now_s[0], read_stat)
+    now_s, busy_s = [0.0], {first: 0.0, second: 0.0}
+    one_core = OneCore((first, second), second, lambda: now_s[0], lambda: stat_of(busy_s))
     threads = _start_members(one_core, 2, in_a_thread)
     try:
         os.sched_setaffinity(0, {second})  # as `taskset -p` does to a program at work
