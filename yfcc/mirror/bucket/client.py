@@ -50,6 +50,13 @@ def is_torn(error: Exception) -> bool:
     return isinstance(error, TornAnswerError) or type(error).__module__.startswith("urllib3")
 
 
+def is_cut(error: Exception) -> bool:
+    """Whether connections were closed, each time that boto3 asked: perhaps by no store at all."""
+    from botocore.exceptions import ConnectionClosedError  # noqa: PLC0415
+
+    return isinstance(error, ConnectionClosedError)
+
+
 def code_of(error: Exception) -> str | None:
     """The store's code in an error; None if it did not answer."""
     from botocore.exceptions import ClientError  # noqa: PLC0415

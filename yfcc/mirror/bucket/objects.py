@@ -23,7 +23,14 @@ from yfcc.config import mirror_endpoint_url
 from yfcc.errors import TargetError, UsageError
 from yfcc.metadata.source import s3_codes
 from yfcc.mirror.bucket.brake import Brake
-from yfcc.mirror.bucket.client import ask_whole, bucket_errors, code_of, is_torn, open_client
+from yfcc.mirror.bucket.client import (
+    ask_whole,
+    bucket_errors,
+    code_of,
+    is_cut,
+    is_torn,
+    open_client,
+)
 from yfcc.mirror.bucket.multipart import abort_upload, complete_upload, iter_uploads
 
 #: From this size on an object goes in parts: a cut connection costs one part, not all of it.
@@ -38,6 +45,8 @@ _N_TRIES: Final = 5
 
 #: How often a request is put off, by too many others or the store's trouble: a minute and a half.
 _N_PUT_OFF: Final = 16
+#: How often boto3, which tries several times itself, is to meet closed connections.
+_N_CUTS: Final = 3
 _LATER: Final = s3_codes.SLOW_DOWN | s3_codes.TROUBLE
 
 _NO_OBJECT: Final = s3_codes.MISSING - s3_codes.NO_BUCKET
@@ -283,7 +292,9 @@ class Objects:
             try:
                 answer = ask_whole(method, arguments)
             except Exception as error:
-                if not (is_torn(error) or code_of(error) in _LATER) or n_tries == _N_PUT_OFF:
+                is_passing = is_torn(error) or code_of(error) in _LATER
+                n_most = _N_PUT_OFF if is_passing else _N_CUTS if is_cut(error) else 1
+                if n_tries >= n_most:
                     raise
                 self._brake.slow_down()
             else:
