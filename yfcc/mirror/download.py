@@ -159,15 +159,19 @@ def download_selection(
                 client.describe_hosts,
                 client.count_repeated,
             )
-            options = RunOptions(
-                n_workers=_with_spare(request.n_workers),
-                force=request.ask_again,
-                grace_s=request.grace_s,
-                limits=group_limits(root),
-                number=request.number,
-                run_id=request.run_id,
-            )
-            return run_download(job, options, stopping, report)
+            return run_download(job, _options(request, root), stopping, report)
+
+
+def _options(request: DownloadRequest, root: Path | str) -> RunOptions:
+    """How the run does what was asked for."""
+    return RunOptions(
+        n_workers=_with_spare(request.n_workers),
+        force=request.ask_again,
+        grace_s=request.grace_s,
+        limits=group_limits(root),
+        number=request.number,
+        run_id=request.run_id,
+    )
 
 
 def _plan(
